@@ -1,0 +1,63 @@
+// Every reply Postern gives in its own words, one row each (I5). The text is public: it names no scanner, rule, host,
+// path or setting. What really happened stands in our log under the id.
+
+export interface Reply {
+  readonly code: number;
+  /** RFC 3463 status. */
+  readonly enhanced: string;
+  readonly text: string;
+}
+
+export const REPLIES = {
+  // What a client may do better at once.
+  badSequence: { code: 503, enhanced: '5.5.1', text: 'Bad sequence of commands' },
+  badSyntax: { code: 501, enhanced: '5.5.4', text: 'Syntax error in parameters or arguments' },
+  bareLineFeed: { code: 500, enhanced: '5.5.2', text: 'Lines end with CR LF' },
+  unknownParameter: { code: 555, enhanced: '5.5.4', text: 'Parameter not recognised' },
+  badSender: { code: 553, enhanced: '5.1.7', text: 'That is no valid sender address' },
+  badRecipient: { code: 553, enhanced: '5.1.3', text: 'That is no valid recipient address' },
+  noRecipients: { code: 554, enhanced: '5.5.1', text: 'No valid recipients' },
+  tooManyRecipients: {
+    code: 452,
+    enhanced: '4.5.3',
+    text: 'Too many recipients, send the others in another transaction',
+  },
+  // RFC 5321 4.5.3.1.10: the client sends this recipient again in a transaction of its own.
+  otherTransaction: { code: 452, enhanced: '4.5.3', text: 'Send this recipient in another transaction' },
+  needsSmtpUtf8: { code: 553, enhanced: '5.6.7', text: 'The destination does not take internationalised addresses' },
+  needsEightBitMime: { code: 550, enhanced: '5.6.3', text: 'The destination does not take 8-bit content' },
+
+  // Who may send where.
+  relayDenied: { code: 550, enhanced: '5.7.1', text: 'Relaying denied' },
+  tooManyConnections: { code: 421, enhanced: '4.7.0', text: 'Too many connections, try again later' },
+  tooManyMessages: { code: 450, enhanced: '4.7.1', text: 'Too many messages, try again later' },
+
+  // What the content makes impossible.
+  tooLarge: { code: 552, enhanced: '5.3.4', text: 'Message size exceeds the limit' },
+  nulInContent: { code: 550, enhanced: '5.6.0', text: 'Message contains a NUL character' },
+  bareNewline: { code: 550, enhanced: '5.5.2', text: 'Message contains a bare CR or LF' },
+  loop: { code: 554, enhanced: '5.4.6', text: 'Routing loop detected' },
+  rejected: { code: 550, enhanced: '5.7.1', text: 'Message refused by policy' },
+
+  // Our own trouble: the client keeps the message and tries again.
+  unknownError: { code: 451, enhanced: '4.3.0', text: 'Temporary failure, try again later' },
+  notReady: { code: 451, enhanced: '4.3.0', text: 'Temporarily not able to process mail, try again later' },
+  busy: { code: 451, enhanced: '4.3.2', text: 'Busy, try again later' },
+  deferred: { code: 451, enhanced: '4.7.1', text: 'Message cannot be checked at the moment, try again later' },
+  noSpace: { code: 452, enhanced: '4.3.1', text: 'Insufficient storage, try again later' },
+  hopUnreachable: { code: 451, enhanced: '4.4.1', text: 'The destination cannot be reached, try again later' },
+  hopSilent: { code: 451, enhanced: '4.4.2', text: 'The destination did not answer, try again later' },
+  deadline: { code: 421, enhanced: '4.4.2', text: 'Timeout, closing the connection' },
+  tooSlow: { code: 421, enhanced: '4.4.2', text: 'Data arrives too slowly, closing the connection' },
+  shuttingDown: { code: 421, enhanced: '4.3.2', text: 'Service shutting down, try again later' },
+
+  // What we have taken. The id follows the text.
+  accepted: { code: 250, enhanced: '2.6.0', text: 'Message accepted' },
+} as const satisfies Record<string, Reply>;
+
+export type ReplyName = keyof typeof REPLIES;
+
+/** `550 5.7.1 Relaying denied`. */
+export function replyText(reply: Reply): string {
+  return `${reply.code} ${reply.enhanced} ${reply.text}`;
+}

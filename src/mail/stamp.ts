@@ -1,0 +1,192 @@
+// The header block that goes on top of a message, made once, at the decision, and kept with the copy (DESIGN step 6);
+// and the places of forged headers of our own names, which are left out when the bytes go on (I2).
+// Every value may be hostile: nothing goes into a header that has not passed `printable`.
+
+import type { Envelope } from './envelope.ts';
+import type { Auth, Report } from './finding.ts';
+import type { MailId } from './mail-id.ts';
+import type { Session } from './session.ts';
+import type { Verdict } from './verdict.ts';
+
+/** Names that only we may write: removed from what comes in. All of X-Postern-* and X-Spam-* is ours. */
+const OWN_NAME = /^x-(?:postern|spam)(?:-|$)/i;
+
+export interface StampFacts {
+  readonly id: MailId;
+  /** Our host name: `by` of Received and the authserv-id of RFC 8601. */
+  readonly hostname: string;
+  readonly session: Session;
+  readonly envelope: Envelope;
+  readonly report: Report;
+  readonly verdict: Verdict;
+  readonly requiredScore: number;
+  /** Epoch milliseconds of the dot. */
+  readonly receivedAt: number;
+}
+
+/** The whole block, each line ending in CRLF, no line over 998 octets. */
+export function stamp(facts: StampFacts): string {
+  return [
+    ...spamHeaders(facts),
+    header('X-Postern-Report', reportValue(facts)),
+    header('Authentication-Results', authenticationResults(facts)),
+    header('Received', receivedValue(facts)),
+  ].join('');
+}
+
+export interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Where in the header section (bytes up to and including the empty line, CRLF line ends) stand fields that claim to be
+ * ours: X-Postern*, X-Spam*, and Authentication-Results with our authserv-id (RFC 8601 section 5). In order, not
+ * overlapping.
+ */
+export function forgedRanges(headerSection: Uint8Array, hostname: string): Range[] {
+  const text = Buffer.from(headerSection.buffer, headerSection.byteOffset, headerSection.byteLength).toString('latin1');
+  const ranges: Range[] = [];
+  for (let at = 0; at < text.length; ) {
+    const end = endOfField(text, at);
+    if (isForged(text.slice(at, end), hostname)) ranges.push({ start: at, end });
+    at = end;
+  }
+  return ranges;
+}
+
+/** A field reaches to the end of its last folded line. */
+function endOfField(text: string, start: number): number {
+  for (let at = start; ; ) {
+    const newline = text.indexOf('\r\n', at);
+    if (newline === -1) return text.length;
+    at = newline + 2;
+    if (text[at] !== ' ' && text[at] !== '\t') return at;
+  }
+}
+
+function isForged(field: string, hostname: string): boolean {
+  const colon = field.indexOf(':');
+  if (colon === -1) return false;
+  const name = field.slice(0, colon).trimEnd();
+  if (OWN_NAME.test(name)) return true;
+  if (name.toLowerCase() !== 'authentication-results') return false;
+  return authservId(field.slice(colon + 1)) === hostname.toLowerCase();
+}
+
+/** The authserv-id: first token, comments and folding skipped, maybe quoted (RFC 8601 section 2.2). */
+function authservId(value: string): string {
+  const rest = withoutComments(value).trimStart();
+  const quoted = /^"((?:[^"\\]|\\.)*)"/s.exec(rest);
+  if (quoted !== null) return (quoted[1] ?? '').replace(/\\(.)/gs, '$1').toLowerCase();
+  return (/^[^\s;]+/.exec(rest)?.[0] ?? '').toLowerCase().replace(/\.$/, '');
+}
+
+function withoutComments(value: string): string {
+  let depth = 0;
+  let kept = '';
+  for (let i = 0; i < value.length; i++) {
+    const char = value[i];
+    if (char === '\\' && depth > 0) i++;
+    else if (char === '(') depth++;
+    else if (char === ')' && depth > 0) depth--;
+    else if (depth === 0) kept += char;
+  }
+  return kept;
+}
+
+function spamHeaders({ report, verdict, requiredScore }: StampFacts): string[] {
+  const isSpam = verdict.outcome !== 'accept';
+  const tests = report.findings
+    .filter(finding => finding.kind === 'hit')
+    .map(finding => (finding.kind === 'hit' ? `${finding.symbol}=${finding.points}` : ''));
+  const status = `${isSpam ? 'Yes' : 'No'}, score=${report.score.toFixed(1)} required=${requiredScore.toFixed(1)}`;
+  const level = '*'.repeat(Math.max(0, Math.min(50, Math.floor(report.score))));
+  return [
+    ...(isSpam ? [header('X-Spam-Flag', 'YES')] : []),
+    header('X-Spam-Score', report.score.toFixed(1)),
+    ...(level === '' ? [] : [header('X-Spam-Level', level)]),
+    header(
+      'X-Spam-Status',
+      `${status} tests=${tests.length === 0 ? 'none' : tests.join(',')} autolearn=no version=Postern`,
+    ),
+  ];
+}
+
+function reportValue({ id, report, verdict }: StampFacts): string {
+  const silent = report.findings.flatMap(finding => (finding.kind === 'unavailable' ? [finding.scanner] : []));
+  const parts = [`id=${id}`, `outcome=${verdict.outcome}`, `policy=${verdict.policy}`, `rules=${report.rulesDigest}`];
+  if (silent.length > 0) parts.push(`unavailable=${[...new Set(silent)].join(',')}`);
+  const reason = verdict.reasons[0];
+  if (reason !== undefined) parts.push(`reason=${quoted(reason.text)}`);
+  return parts.join('; ');
+}
+
+function authenticationResults({ hostname, report }: StampFacts): string {
+  const results = report.findings.filter(finding => finding.kind === 'auth');
+  if (results.length === 0) return `${hostname}; none`;
+  return [hostname, ...results.map(authResult)].join('; ');
+}
+
+function authResult(auth: Auth): string {
+  const comment = auth.comment === '' ? '' : ` (${printable(auth.comment).replace(/[()\\]/g, '')})`;
+  const properties = Object.entries(auth.properties).map(([name, value]) => ` ${name}=${token(value)}`);
+  return `${auth.method}=${auth.result}${comment}${properties.join('')}`;
+}
+
+/** RFC 5321 section 4.4, RFC 3848 for the protocol's name; no `for` with several recipients (they would be told). */
+function receivedValue({ id, hostname, session, envelope, receivedAt }: StampFacts): string {
+  const literal = session.clientAddress.includes(':') ? `IPv6:${session.clientAddress}` : session.clientAddress;
+  const from = `from ${atom(session.helo)} (${session.ptr === null ? '' : `${atom(session.ptr)} `}[${literal}])`;
+  const tls =
+    session.tls === null ? '' : ` (using ${atom(session.tls.version)} with cipher ${atom(session.tls.cipher)})`;
+  const only = envelope.rcptTo.length === 1 ? envelope.rcptTo[0] : undefined;
+  const to = only === undefined ? '' : ` for <${printable(only.address.text)}>`;
+  return `${from}${tls} by ${hostname} with ${protocol(session, envelope)} id ${id}${to}; ${rfc5322Date(receivedAt)}`;
+}
+
+function protocol(session: Session, envelope: Envelope): string {
+  const secure = session.tls === null ? '' : 'S';
+  if (envelope.smtpUtf8) return `UTF8SMTP${secure}`;
+  return session.esmtp ? `ESMTP${secure}` : 'SMTP';
+}
+
+/** `Mon, 23 Nov 2026 15:27:52 +0000` (RFC 5322 section 3.3), always in UTC. */
+export function rfc5322Date(epochMs: number): string {
+  return new Date(epochMs).toUTCString().replace('GMT', '+0000');
+}
+
+/** Folds at spaces and commas to 78 columns where it can; what cannot be folded is cut to 900 octets. */
+function header(name: string, value: string): string {
+  const words = value.split(/(?<=[ ,])/);
+  let line = `${name}: `;
+  let text = '';
+  for (const word of words) {
+    const piece = word.slice(0, 900);
+    if (line.trimEnd().length + piece.trimEnd().length > 77 && line.trim() !== '' && line !== `${name}: `) {
+      text += `${line.trimEnd()}\r\n`;
+      line = '\t';
+    }
+    line += piece;
+  }
+  return `${text}${line.trimEnd()}\r\n`;
+}
+
+/** Everything but printable ASCII becomes `?`, so that no value can break out of its line. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/gu, '?').slice(0, 400);
+}
+
+/** A name as it may stand in Received: what is no part of a domain or literal becomes `?`. */
+function atom(text: string): string {
+  const clean = text.replace(/[^A-Za-z0-9.\-_:[\]]/gu, '?').slice(0, 255);
+  return clean === '' ? 'unknown' : clean;
+}
+
+function token(value: string): string {
+  return /^[A-Za-z0-9.\-_@+/]+$/.test(value) ? value.slice(0, 400) : quoted(value);
+}
+
+function quoted(text: string): string {
+  return `"${printable(text).replace(/["\\]/g, '\\$&')}"`;
+}

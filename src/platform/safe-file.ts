@@ -1,0 +1,48 @@
+// Files that survive a power cut: written beside, fsynced, renamed, the folder fsynced (I1). Mode 0600, folders 0700.
+
+import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** Replaces `path` as a whole; a reader sees the old or the new content, and after this resolves the new is on disk. */
+export async function writeSafely(path: string, content: string | Uint8Array): Promise<void> {
+  const temporary = `${path}.new`;
+  const file = await open(temporary, 'w', 0o600);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  await syncFolder(dirname(path));
+}
+
+/** Fsyncs a file that was written before. */
+export async function syncFile(path: string): Promise<void> {
+  await synced(await open(path, 'r'));
+}
+
+/** Fsyncs a folder, so that names made or moved in it are on disk. */
+export async function syncFolder(path: string): Promise<void> {
+  await synced(await open(path, 'r'));
+}
+
+/** The folder and those above it, readable by us alone. */
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+}
+
+/** No error where there is none. */
+export async function removeFile(path: string): Promise<void> {
+  await unlink(path).catch(error => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+}
+
+async function synced(file: FileHandle): Promise<void> {
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
