@@ -13,8 +13,15 @@ export interface Header {
 
 /** A node of the MIME tree. Offsets are bytes into the raw message: [start, end). */
 export interface Part {
-  /** IMAP-like place: '1', '1.2'; the root is '' . */
+  /** IMAP-like place: '1', '1.2'; the root is ''; the message inside a message/rfc822 '2' is '2.1'. */
   readonly path: string;
+  /**
+   * null: offsets point into the raw message. Else the path of the message/rfc822 part that came in base64 or
+   * quoted-printable: offsets point into what that part decodes to.
+   */
+  readonly within: string | null;
+  /** Where its header section begins; it ends where the body starts. */
+  readonly start: number;
   readonly headers: readonly Header[];
   /** Effective type, lower case: 'text/plain'. */
   readonly type: string;
@@ -57,6 +64,16 @@ export interface Defect {
   readonly evidence: string;
 }
 
+/**
+ * A part of the message that could not be looked at, because a budget was used up. Has the form of the finding
+ * `unscannable`: the policy decides (I8).
+ */
+export interface Unreadable {
+  readonly kind: 'unscannable';
+  readonly reason: string;
+  readonly part: string;
+}
+
 /** The parsed view. Every member is computed at most once, and only when asked for. */
 export interface Message {
   readonly headers: readonly Header[];
@@ -68,7 +85,10 @@ export interface Message {
   raw(): string;
   links(): readonly Link[];
   attachments(): readonly Attachment[];
+  /** Each symbol at most once. */
   defects(): readonly Defect[];
+  /** What was not looked at; empty for all but hostile mail. */
+  problems(): readonly Unreadable[];
 }
 
 /** What other parts may know of a message: small, bounded, safe to send between threads and through Redis. */
