@@ -1,0 +1,24 @@
+#!/bin/sh
+# Everything that can be said about the source within a minute: format, lint, types, imports, generated documentation,
+# unit tests. Called by `npm run check` and .ci/run; stops at the first step that fails.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname "$0")/.." && pwd -P)
+cd "$root"
+PATH=$root/node_modules/.bin:$PATH
+export PATH
+
+step() {
+  echo "postern: $1"
+  shift
+  "$@" || {
+    echo "postern: failed: $*" >&2
+    exit 1
+  }
+}
+
+step 'format and lint' biome check --error-on-warnings .
+step 'types' tsc -p .
+step 'generated documentation' node scripts/generate-docs.ts --check
+step 'imports and unit tests' node --disable-warning=ExperimentalWarning --test --test-concurrency=2 \
+  --test-timeout=60000 --test-reporter=dot test/architecture.test.ts 'test/unit/**/*.test.ts'
