@@ -1,11 +1,13 @@
 // The ports: how the rooms meet without knowing each other. main.ts puts the real ones in.
 
+import type { Address } from './address.ts';
 import type { Disposition } from './disposition.ts';
 import type { Envelope, Recipient, ReversePath } from './envelope.ts';
 import type { Finding, Report } from './finding.ts';
 import type { CopyId, MailId } from './mail-id.ts';
 import type { MessageSummary } from './message.ts';
-import type { Session } from './session.ts';
+import type { Policy } from './policy.ts';
+import type { Direction, Session } from './session.ts';
 import type { Verdict } from './verdict.ts';
 
 /** How a part of Postern is. `next` says what to do about it, '' when nothing. */
@@ -155,6 +157,15 @@ export interface NextHop {
   close(): Promise<void>;
 }
 
+/** Where a recipient's mail goes and by whose rules it is judged. Two recipients with other routes never share a verdict. */
+export interface Route {
+  readonly policy: Policy;
+  readonly hop: NextHop;
+}
+
+/** null: we do not relay to it (I6). */
+export type Router = (direction: Direction, recipient: Address) => Route | null;
+
 // ---------------------------------------------------------------- the record
 
 export interface CopyRecord {
@@ -180,6 +191,8 @@ export interface LedgerRecord {
   readonly copies: readonly CopyRecord[];
   /** Milliseconds by step: data, scan, relay, hold. */
   readonly ms: Readonly<Record<string, number>>;
+  /** What else is to be remembered: `sent again after 01k...-1 had ended unknown`. */
+  readonly notes?: readonly string[];
 }
 
 export interface Ledger {
@@ -195,4 +208,10 @@ export interface Quarantine {
    * held. `stamp` is the header block that goes on top when it is released.
    */
   hold(record: LedgerRecord & { readonly entry: SpoolEntry }, stamp: string): Promise<void>;
+}
+
+/** The keyed, single-use marks of released copies: one that comes back to us is not filtered again. */
+export interface ReleaseMarks {
+  /** True once for a genuine mark of exactly this recipient; false for any other, used or forged. */
+  take(mark: string, recipient: Address): Promise<boolean>;
 }

@@ -13,6 +13,8 @@ export const REPLIES = {
   badSequence: { code: 503, enhanced: '5.5.1', text: 'Bad sequence of commands' },
   badSyntax: { code: 501, enhanced: '5.5.4', text: 'Syntax error in parameters or arguments' },
   bareLineFeed: { code: 500, enhanced: '5.5.2', text: 'Lines end with CR LF' },
+  lineTooLong: { code: 421, enhanced: '4.5.2', text: 'Command line too long, closing the connection' },
+  tooManyErrors: { code: 421, enhanced: '4.7.0', text: 'Too many errors, closing the connection' },
   unknownParameter: { code: 555, enhanced: '5.5.4', text: 'Parameter not recognised' },
   badSender: { code: 553, enhanced: '5.1.7', text: 'That is no valid sender address' },
   badRecipient: { code: 553, enhanced: '5.1.3', text: 'That is no valid recipient address' },
@@ -29,6 +31,7 @@ export const REPLIES = {
 
   // Who may send where.
   relayDenied: { code: 550, enhanced: '5.7.1', text: 'Relaying denied' },
+  notTrusted: { code: 554, enhanced: '5.7.1', text: 'Access denied' },
   tooManyConnections: { code: 421, enhanced: '4.7.0', text: 'Too many connections, try again later' },
   tooManyMessages: { code: 450, enhanced: '4.7.1', text: 'Too many messages, try again later' },
 
@@ -51,6 +54,10 @@ export const REPLIES = {
   tooSlow: { code: 421, enhanced: '4.4.2', text: 'Data arrives too slowly, closing the connection' },
   shuttingDown: { code: 421, enhanced: '4.3.2', text: 'Service shutting down, try again later' },
 
+  // What is as it should be.
+  flushed: { code: 250, enhanced: '2.0.0', text: 'Ok' },
+  senderOk: { code: 250, enhanced: '2.1.0', text: 'Sender ok' },
+  recipientOk: { code: 250, enhanced: '2.1.5', text: 'Recipient ok' },
   // What we have taken. The id follows the text.
   accepted: { code: 250, enhanced: '2.6.0', text: 'Message accepted' },
 } as const satisfies Record<string, Reply>;
@@ -60,4 +67,14 @@ export type ReplyName = keyof typeof REPLIES;
 /** `550 5.7.1 Relaying denied`. */
 export function replyText(reply: Reply): string {
   return `${reply.code} ${reply.enhanced} ${reply.text}`;
+}
+
+/** What another server said, as far as we pass it on: code and enhanced status, its text only where asked for (I5). */
+export function mirrored(said: { code: number; enhanced: string | null; text: string }, passText: boolean): Reply {
+  // 421 would close our own connection, and 2yz or 3yz at the wrong time says only that the hop is confused.
+  const isRefusal = said.code >= 400 && said.code <= 599 && said.code !== 421;
+  const code = isRefusal ? said.code : 451;
+  const enhanced = isRefusal ? (said.enhanced ?? `${Math.floor(code / 100)}.0.0`) : '4.3.0';
+  const ours = code < 500 ? 'Not accepted now by the destination, try again later' : 'Refused by the destination';
+  return { code, enhanced, text: passText && isRefusal && said.text !== '' ? said.text : ours };
 }

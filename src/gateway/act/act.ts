@@ -1,0 +1,91 @@
+// The one place that acts on a verdict (I3): relay in this very session, hold, refuse, defer or discard. Says what the
+// client is told and what became of the copies; the caller writes the books.
+
+import type { Disposition, State } from '../../mail/disposition.ts';
+import { HopLost, replyOf } from '../../mail/error.ts';
+import type { Outcome } from '../../mail/policy.ts';
+import type { HopTransaction } from '../../mail/ports.ts';
+import { mirrored, REPLIES, type Reply, replyText } from '../../mail/reply.ts';
+import { errorText } from '../../platform/log.ts';
+
+export interface Action {
+  readonly outcome: Outcome;
+  /** The next hop's open transaction, all recipients accepted. */
+  readonly hop: HopTransaction;
+  /** Stamp and content as they go on; reading it twice gives the same bytes. */
+  readonly body: () => AsyncIterable<Uint8Array>;
+  /** Fires when the client has gone: nothing may be passed on or held from then. */
+  readonly gone: AbortSignal;
+  /** Takes the message into quarantine; resolves when it is safe on our side, `said` is what the client is told. */
+  readonly hold: (said: Reply) => Promise<void>;
+  readonly passHopText: boolean;
+}
+
+export interface Acted {
+  readonly reply: Reply;
+  readonly disposition: Disposition;
+  /** For our log, '' where all went as it should. */
+  readonly trouble: string;
+}
+
+export async function act(action: Action): Promise<Acted> {
+  if (action.gone.aborted) return abandoned('the client had gone before the decision');
+  switch (action.outcome) {
+    case 'accept':
+    case 'tag':
+      return relay(action);
+    case 'quarantine':
+      return hold(action);
+    case 'discard':
+      return ours('discarded', REPLIES.accepted);
+    case 'defer':
+      return ours('deferred', REPLIES.deferred);
+    case 'reject':
+      return ours('refused', REPLIES.rejected);
+  }
+}
+
+async function relay({ hop, body, gone, passHopText }: Action): Promise<Acted> {
+  try {
+    const said = await hop.data(whileHere(body(), gone), gone);
+    const words = [said.code, said.enhanced, said.text].filter(word => word !== null && word !== '').join(' ');
+    const isTaken = said.code >= 200 && said.code <= 299;
+    const state: State = isTaken ? 'relayed' : said.code >= 500 ? 'refused' : 'deferred';
+    const reply = isTaken ? REPLIES.accepted : mirrored(said, passHopText);
+    return { reply, disposition: { state, words, host: hop.host }, trouble: isTaken ? '' : `next hop said ${words}` };
+  } catch (error) {
+    const trouble = errorText(error);
+    if (error instanceof HopLost && error.afterDot) {
+      return { reply: error.reply, disposition: { state: 'unknown', words: trouble, host: hop.host }, trouble };
+    }
+    if (gone.aborted) return abandoned('the client had gone before the message was passed on');
+    const reply = replyOf(error);
+    return { reply, disposition: { state: 'deferred', words: replyText(reply), host: '' }, trouble };
+  }
+}
+
+async function hold(action: Action): Promise<Acted> {
+  await action.hold(REPLIES.accepted);
+  return ours('held', REPLIES.accepted);
+}
+
+function ours(state: State, reply: Reply): Acted {
+  return { reply, disposition: { state, words: replyText(reply), host: '' }, trouble: '' };
+}
+
+function abandoned(why: string): Acted {
+  return {
+    reply: REPLIES.unknownError,
+    disposition: { state: 'abandoned', words: why, host: '' },
+    trouble: why,
+  };
+}
+
+/** The body, which fails instead of ending when the client has gone: the next hop then never sees the dot. */
+async function* whileHere(body: AsyncIterable<Uint8Array>, gone: AbortSignal): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    gone.throwIfAborted();
+    yield chunk;
+  }
+  gone.throwIfAborted();
+}

@@ -1,0 +1,50 @@
+// What the gateway needs from the rest of Postern, and the choices it works by. main.ts fills both in; a reload puts
+// new ones in their place for the connections that come after it.
+
+import type { HopCapabilities, Ledger, Quarantine, ReleaseMarks, Router, ScanService, Spool } from '../mail/ports.ts';
+import type { Log } from '../platform/log.ts';
+import type { IntakeLimits } from './intake/intake.ts';
+import type { GuardLimits } from './intake/line-guard.ts';
+
+export interface GatewayPorts {
+  readonly route: Router;
+  readonly spool: Pick<Spool, 'create' | 'remove'>;
+  readonly scan: Pick<ScanService, 'notReady' | 'scan'>;
+  readonly quarantine: Pick<Quarantine, 'hold'>;
+  readonly ledger: Ledger;
+  readonly marks: ReleaseMarks;
+  /** The file at `path` with `stamp` on top and without forged headers of our names (I2). */
+  deliverable(path: string, stamp: string): AsyncIterable<Uint8Array>;
+  /** What all next hops of incoming mail can do together; null while none is known. */
+  hopCapabilities(): HopCapabilities | null;
+  /** May this address send one more message, or open one more connection? By rate; true where nobody can say. */
+  allows(what: 'connection' | 'message', clientAddress: string): Promise<boolean>;
+  /** Confirmed name of a client's address, null where it has none. */
+  nameOf(clientAddress: string): Promise<string | null>;
+  /** Is the address in one of the networks (CIDR)? */
+  inNetworks(clientAddress: string, networks: readonly string[]): boolean;
+  /** One message more in the metrics. */
+  counted(outcome: string, state: string, ms: Readonly<Record<string, number>>): void;
+  readonly log: Log;
+}
+
+export interface GatewayRules {
+  readonly guard: GuardLimits;
+  readonly intake: IntakeLimits;
+  /** Of RCPT commands in one transaction; RFC 5321 4.5.3.1.8 asks for at least 100. */
+  readonly recipients: number;
+  /** Messages in one connection, then 421. */
+  readonly messagesPerConnection: number;
+  /** Open connections of one address at a time. */
+  readonly connectionsPerAddress: number;
+  /** Open connections of all at a time. */
+  readonly connections: number;
+  /** From the dot to the verdict, milliseconds. */
+  readonly scanMs: number;
+  /** For one command line, from the reply before it; RFC 5321 4.5.3.2.7 asks for 5 minutes. Milliseconds. */
+  readonly commandMs: number;
+  /** A connection's whole life, milliseconds. */
+  readonly connectionMs: number;
+  /** Does the client hear the next hop's own words? */
+  readonly passHopText: boolean;
+}

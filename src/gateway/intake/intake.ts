@@ -1,0 +1,94 @@
+// DATA: from the connection through the line guard into the spool. Nothing is fsynced, for the sender owns it (I1).
+// Memory is one chunk, whatever the size: the disk's pace slows the client.
+
+import { MailError } from '../../mail/error.ts';
+import type { SpoolDraft } from '../../mail/ports.ts';
+import { orAborted } from '../../platform/deadline.ts';
+import type { LineGuard } from './line-guard.ts';
+
+export interface IntakeLimits {
+  /** From 354 to the dot, milliseconds. */
+  readonly dataMs: number;
+  /** Bytes a second over each window; less is 421. */
+  readonly minimumRate: number;
+  /** Milliseconds. RFC 5321 4.5.3.2.5 lets a client take its time for a block: a pause is not yet a drip. */
+  readonly rateWindowMs: number;
+  /** What a client may still send after its message was found unfit, before it is cut off. */
+  readonly drainBytes: number;
+}
+
+/** The bytes of one message as the connection gives them, the dot and the dot-stuffing removed. */
+export type Incoming = AsyncIterable<Uint8Array>;
+
+/**
+ * Writes the whole message to the draft. A content that is refused is still read to its dot, so that the reply finds
+ * the client listening. Throws MailError (tooLarge, nulInContent, bareNewline, loop, noSpace, deadline, tooSlow), or
+ * the connection's error when the client has gone.
+ */
+export async function takeIn(
+  incoming: Incoming,
+  draft: SpoolDraft,
+  guard: LineGuard,
+  limits: IntakeLimits,
+): Promise<void> {
+  const watch = new Watch(limits);
+  let refusal: unknown = null;
+  let drained = 0;
+  try {
+    const reader = incoming[Symbol.asyncIterator]();
+    for (;;) {
+      const { done, value } = await watch.over(reader.next());
+      if (done === true) break;
+      watch.count(value.length);
+      if (refusal === null) {
+        try {
+          await draft.write(guard.push(value));
+        } catch (error) {
+          refusal = error;
+          await draft.discard();
+        }
+      } else {
+        drained += value.length;
+        if (drained > limits.drainBytes) throw refusal;
+      }
+    }
+    if (refusal !== null) throw refusal;
+    await draft.write(guard.end());
+  } finally {
+    watch.stop();
+  }
+}
+
+/** Fires when the message takes too long as a whole, or comes too slowly for a minute. */
+class Watch {
+  readonly #control = new AbortController();
+  readonly #whole: NodeJS.Timeout;
+  readonly #rate: NodeJS.Timeout;
+  #inWindow = 0;
+
+  constructor(limits: IntakeLimits) {
+    const least = (limits.minimumRate * limits.rateWindowMs) / 1000;
+    this.#whole = setTimeout(() => this.#fail('deadline', `DATA took longer than ${limits.dataMs} ms`), limits.dataMs);
+    this.#rate = setInterval(() => {
+      if (this.#inWindow < least) this.#fail('tooSlow', `${this.#inWindow} bytes within ${limits.rateWindowMs} ms`);
+      this.#inWindow = 0;
+    }, limits.rateWindowMs);
+  }
+
+  over<T>(wait: Promise<T>): Promise<T> {
+    return orAborted(this.#control.signal, wait);
+  }
+
+  count(bytes: number): void {
+    this.#inWindow += bytes;
+  }
+
+  stop(): void {
+    clearTimeout(this.#whole);
+    clearInterval(this.#rate);
+  }
+
+  #fail(reply: 'deadline' | 'tooSlow', why: string): void {
+    this.#control.abort(new MailError(reply, why));
+  }
+}

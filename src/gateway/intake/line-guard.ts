@@ -1,0 +1,156 @@
+// The bytes of DATA on their way to the spool: bare CR and LF become CRLF (or are refused), NUL is refused, size and
+// Received fields are counted (I10). Works on chunks of any cut, with a state of a few bytes.
+
+import { MailError } from '../../mail/error.ts';
+
+export interface GuardLimits {
+  /** Bytes of content. */
+  readonly messageBytes: number;
+  /** Received fields in the header section; RFC 5321 6.3 asks for at least 100, real routes stay under 30. */
+  readonly receivedHeaders: number;
+  /** Of those, how many may name us: mail that our own server forwards passes here twice, a loop more often. */
+  readonly ownReceived: number;
+  readonly bareNewlines: 'normalize' | 'refuse';
+  /** Our host name, as it stands in `by` of our Received fields. */
+  readonly hostname: string;
+}
+
+const CR = 0x0d;
+const LF = 0x0a;
+const CRLF = Buffer.from('\r\n');
+/** Of each header line only so much is looked at. */
+const LINE_LOOK = 1024;
+
+/** Reads the chunks of one message. Throws MailError tooLarge, nulInContent, bareNewline, loop. */
+export class LineGuard {
+  readonly #limits: GuardLimits;
+  #size = 0;
+  #lastWasCr = false;
+  /** The beginning of the current header line, latin1; null after the header section. */
+  #line: string | null = '';
+  /** The folded Received field that is being read, '' outside one. */
+  #received = '';
+  #receivedCount = 0;
+  #ownCount = 0;
+  /** The values of X-Postern-Release fields at the top, for the one who knows the key. */
+  readonly #marks: string[] = [];
+
+  constructor(limits: GuardLimits) {
+    this.#limits = limits;
+  }
+
+  /** Bytes after normalisation so far. */
+  get sizeBytes(): number {
+    return this.#size;
+  }
+
+  /** The first X-Postern-Release field's value, null where there is none. */
+  get releaseMark(): string | null {
+    return this.#marks[0] ?? null;
+  }
+
+  /** The chunk as it goes to the spool. A CR at its end is held back until it is known what follows. */
+  push(chunk: Uint8Array): Uint8Array {
+    const input = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    if (input.includes(0)) throw new MailError('nulInContent', 'NUL in the content');
+    return this.#count(this.#normalise(input));
+  }
+
+  /** What was held back, and the line end that a message without one lacks. */
+  end(): Uint8Array {
+    if (!this.#lastWasCr) return Buffer.alloc(0);
+    this.#lastWasCr = false;
+    this.#refuseBare('CR');
+    return this.#count(CRLF);
+  }
+
+  #normalise(input: Buffer): Buffer {
+    const pieces: Buffer[] = [];
+    let start = 0;
+    let at = 0;
+    if (this.#lastWasCr && input.length > 0) {
+      this.#lastWasCr = false;
+      pieces.push(CRLF);
+      if (input[0] === LF) at = start = 1;
+      else this.#refuseBare('CR');
+    }
+    for (let cr = input.indexOf(CR, at), lf = input.indexOf(LF, at); cr !== -1 || lf !== -1; ) {
+      const isCr = cr !== -1 && (lf === -1 || cr < lf);
+      const found = isCr ? cr : lf;
+      if (isCr && found + 1 === input.length) {
+        pieces.push(input.subarray(start, found));
+        this.#lastWasCr = true;
+        start = input.length;
+        break;
+      }
+      const isPair = isCr && lf === cr + 1;
+      if (!isPair) {
+        this.#refuseBare(isCr ? 'CR' : 'LF');
+        pieces.push(input.subarray(start, found), CRLF);
+        start = found + 1;
+      }
+      const next = found + (isPair ? 2 : 1);
+      if (cr !== -1 && cr < next) cr = input.indexOf(CR, next);
+      if (lf !== -1 && lf < next) lf = input.indexOf(LF, next);
+    }
+    if (pieces.length === 0) return input;
+    pieces.push(input.subarray(start));
+    return Buffer.concat(pieces);
+  }
+
+  #refuseBare(what: string): void {
+    if (this.#limits.bareNewlines === 'refuse') throw new MailError('bareNewline', `bare ${what} in the content`);
+  }
+
+  #count(output: Buffer): Buffer {
+    this.#size += output.length;
+    if (this.#size > this.#limits.messageBytes) {
+      throw new MailError('tooLarge', `more than ${this.#limits.messageBytes} bytes`);
+    }
+    if (this.#line !== null) this.#readHeader(output);
+    return output;
+  }
+
+  /** Header lines one by one, until the empty line. Line ends are CRLF by now, but may be cut between chunks. */
+  #readHeader(output: Buffer): void {
+    for (let at = 0; at < output.length && this.#line !== null; ) {
+      const end = output.indexOf(LF, at);
+      const stop = end === -1 ? output.length : end;
+      const room = LINE_LOOK - this.#line.length;
+      if (room > 0) this.#line += output.toString('latin1', at, Math.min(stop, at + room));
+      at = stop + 1;
+      if (end === -1) return;
+      const line = this.#line.replace(/\r$/, '');
+      this.#line = '';
+      this.#headerLine(line);
+    }
+  }
+
+  #headerLine(line: string): void {
+    if (/^[ \t]/.test(line)) {
+      if (this.#received !== '' && this.#received.length < LINE_LOOK) this.#received += line;
+      return;
+    }
+    this.#endReceived();
+    if (line === '') this.#line = null;
+    else if (/^received[ \t]*:/i.test(line)) this.#received = line;
+    else {
+      const mark = /^x-postern-release[ \t]*:[ \t]*(.*)$/i.exec(line);
+      if (mark !== null && this.#marks.length === 0) this.#marks.push(mark[1] ?? '');
+    }
+  }
+
+  #endReceived(): void {
+    if (this.#received === '') return;
+    this.#receivedCount++;
+    const by = /\sby\s+([^\s;()]+)/i.exec(this.#received);
+    if (by?.[1]?.toLowerCase() === this.#limits.hostname.toLowerCase()) this.#ownCount++;
+    this.#received = '';
+    if (this.#receivedCount > this.#limits.receivedHeaders) {
+      throw new MailError('loop', `more than ${this.#limits.receivedHeaders} Received fields`);
+    }
+    if (this.#ownCount > this.#limits.ownReceived) {
+      throw new MailError('loop', `passed here ${this.#ownCount} times already`);
+    }
+  }
+}

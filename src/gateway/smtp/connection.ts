@@ -1,0 +1,287 @@
+// One SMTP connection: smtp-server's, with the commands that matter answered by us. What the library lacks and we add:
+// refusal before 354, right enhanced codes, raw arguments, absolute deadlines, no bare LF in commands, our own EHLO.
+// It relies on names of the library that its types declare; test/unit/gateway/smtp watches them at each update.
+
+import { randomBytes } from 'node:crypto';
+import { SMTPConnection } from 'smtp-server/lib/smtp-connection';
+import type { SMTPStream } from 'smtp-server/lib/smtp-stream';
+import { MailError, replyOf } from '../../mail/error.ts';
+import { type MailId, mailId } from '../../mail/mail-id.ts';
+import { REPLIES, type Reply } from '../../mail/reply.ts';
+import type { Session, TlsInfo } from '../../mail/session.ts';
+import { errorText } from '../../platform/log.ts';
+import { Transaction } from '../transaction.ts';
+import { CommandStream } from './command-stream.ts';
+import type { Listener } from './listener.ts';
+import { commandArgument, parseMailArguments, parseRcptArguments } from './parameters.ts';
+
+/** Commands that were refused, until the connection is closed: RFC 5321 4.2.5 lets us, and probing has no end. */
+const REFUSALS_MAX = 100;
+
+export class Connection extends SMTPConnection {
+  readonly listener: Listener;
+  /** Fires when the client has gone or is sent away. */
+  readonly #gone = new AbortController();
+  readonly #startedAt = Date.now();
+  #transaction: Transaction | null = null;
+  #messages = 0;
+  #refusals = 0;
+  /** Epoch milliseconds by which the next command line must be whole; 0 while we owe the answer. */
+  #lineDue = 0;
+
+  constructor(listener: Listener, socket: SMTPConnection['_socket'], options?: { id?: string }) {
+    super(listener, socket, { ...options, id: newId() });
+    this.listener = listener;
+    this.#lineDue = Date.now() + listener.rules.commandMs;
+  }
+
+  get isIdle(): boolean {
+    return this.#transaction === null && !this._handlerPending;
+  }
+
+  /** Called every second: closes what has outlived its deadlines. Bytes that drip in do not extend them (I7). */
+  checkDeadlines(now: number): void {
+    const isLate = this.#lineDue !== 0 && now > this.#lineDue;
+    const isOld = now > this.#startedAt + this.listener.rules.connectionMs && this.isIdle;
+    if ((isLate || isOld) && !this._closing) this.#say(REPLIES.deadline);
+  }
+
+  /** What is known of the client, as it travels with a message. */
+  get snapshot(): Session {
+    return {
+      id: this.id,
+      clientAddress: this.remoteAddress,
+      clientPort: this.remotePort,
+      ptr: this.clientHostname === false || this.clientHostname.startsWith('[') ? null : this.clientHostname,
+      helo: this.hostNameAppearsAs === false ? '' : this.hostNameAppearsAs,
+      esmtp: this.openingCommand === 'EHLO',
+      tls: this.#tls(),
+      listener: this.listener.name,
+      direction: this.listener.direction,
+      startedAt: this.#startedAt,
+    };
+  }
+
+  // ------------------------------------------------------------ the library's hooks
+
+  override _createParser(): SMTPStream {
+    const answer = (run: () => void) => {
+      this.#lineDue = 0;
+      run();
+    };
+    return new CommandStream({
+      command: (line, next) => answer(() => this._onCommand(line, () => this.#awaitLine(next))),
+      badLine: (_line, next) =>
+        answer(() => {
+          this.#refuse(REPLIES.bareLineFeed);
+          this.#awaitLine(next);
+        }),
+      tooLong: () => this.#say(REPLIES.lineTooLong),
+    });
+  }
+
+  override _onClose(): void {
+    this.#gone.abort(new Error('the client has gone'));
+    const transaction = this.#transaction;
+    this.#transaction = null;
+    transaction?.abandon().catch(error => this.#log(error, 'transaction not ended'));
+    this.listener.left(this);
+    super._onClose();
+  }
+
+  /** Errors of the socket end the connection; they are no errors of ours. */
+  override _onError(error: Error): void {
+    this.listener.ports.log.debug({ session: this.id, error: error.message }, 'socket error');
+    this.close();
+    this._socket.destroy();
+  }
+
+  // ------------------------------------------------------------ commands
+
+  override handler_EHLO(command: Buffer, callback: () => void): void {
+    this.#hello(command, callback, () => {
+      const offers = ['PIPELINING', '8BITMIME', 'ENHANCEDSTATUSCODES', `SIZE ${this.listener.sizeOffer()}`];
+      if (this.listener.offersSmtpUtf8()) offers.push('SMTPUTF8');
+      if (!this.secure && this._isSupported('STARTTLS')) offers.push('STARTTLS');
+      return [this.name, ...offers];
+    });
+  }
+
+  override handler_HELO(command: Buffer, callback: () => void): void {
+    this.#hello(command, callback, () => [this.name]);
+  }
+
+  override handler_RSET(_command: Buffer, callback: () => void): void {
+    this.#run(callback, async () => {
+      await this.#endTransaction();
+      return REPLIES.flushed;
+    });
+  }
+
+  override handler_MAIL(command: Buffer, callback: () => void): void {
+    this.#run(callback, async () => {
+      if (this.#transaction !== null) throw new MailError('badSequence', 'nested MAIL');
+      const argument = commandArgument(decode(command), 'MAIL FROM');
+      if (argument === null) throw new MailError('badSyntax', 'MAIL without FROM:<>');
+      const mail = parseMailArguments(argument);
+      await this.#admit(mail.mailFrom.address === null);
+      if ((mail.declaredSize ?? 0) > this.listener.sizeOffer())
+        throw new MailError('tooLarge', `SIZE=${mail.declaredSize}`);
+      if (mail.smtpUtf8 && !this.listener.offersSmtpUtf8())
+        throw new MailError('needsSmtpUtf8', 'SMTPUTF8 is not offered');
+      const { ports, rules } = this.listener;
+      this.#transaction = new Transaction(newId(), this.snapshot, mail, { ports, rules, gone: this.#gone.signal });
+      return REPLIES.senderOk;
+    });
+  }
+
+  override handler_RCPT(command: Buffer, callback: () => void): void {
+    this.#run(callback, async () => {
+      const transaction = this.#transaction;
+      if (transaction === null) throw new MailError('badSequence', 'RCPT without MAIL');
+      const argument = commandArgument(decode(command), 'RCPT TO');
+      if (argument === null) throw new MailError('badSyntax', 'RCPT without TO:<>');
+      return transaction.rcpt(parseRcptArguments(argument, transaction.smtpUtf8));
+    });
+  }
+
+  override handler_DATA(command: Buffer, callback: () => void): void {
+    const transaction = this.#transaction;
+    const prepare = async (): Promise<Reply | null> => {
+      if (transaction === null) throw new MailError('badSequence', 'DATA without MAIL');
+      if (decode(command).trim().length !== 4) throw new MailError('badSyntax', 'DATA takes no argument');
+      await transaction.prepare();
+      return null;
+    };
+    // A refusal is said instead of 354: the client keeps its message to itself.
+    this.#run(
+      () => (this.#isTaking ? this.#takeData(callback) : callback()),
+      async () => {
+        const refusal = await prepare();
+        this.#isTaking = this._parser !== false;
+        return refusal;
+      },
+    );
+  }
+
+  #isTaking = false;
+
+  #takeData(callback: () => void): void {
+    const parser = this._parser;
+    const transaction = this.#transaction;
+    this.#isTaking = false;
+    if (parser === false || transaction === null) return callback();
+    const stream = parser.startDataMode();
+    this._dataStream = stream;
+    this.send(354, 'End data with <CR><LF>.<CR><LF>', false);
+    callback();
+    this.#lineDue = 0;
+    transaction
+      .data(stream)
+      .then(reply => this.#endData(reply, transaction, stream))
+      .catch(error => this.#log(error, 'DATA'));
+  }
+
+  #endData(reply: Reply, transaction: Transaction, stream: { readableEnded: boolean }): void {
+    // A message that was cut off before its dot leaves the connection out of step.
+    const mustClose = reply.code === 421 || !stream.readableEnded;
+    this._dataStream = false;
+    this.#transaction = null;
+    this.#messages++;
+    this.#count(reply);
+    this.#say({ ...reply, text: `${reply.text} (${transaction.id})` });
+    if (mustClose) return this.close();
+    this.#lineDue = Date.now() + this.listener.rules.commandMs;
+    if (this._parser !== false) this._parser.continue();
+  }
+
+  // ------------------------------------------------------------ parts
+
+  #hello(command: Buffer, callback: () => void, lines: () => string[]): void {
+    this.#run(callback, async () => {
+      const [, name, ...rest] = decode(command)
+        .trim()
+        .split(/[ \t]+/);
+      if (name === undefined || rest.length > 0 || !isHeloName(name)) throw new MailError('badSyntax', 'HELO name');
+      await this.#endTransaction();
+      this.hostNameAppearsAs = name;
+      this._resetSession();
+      this.send(250, lines(), false);
+      return null;
+    });
+  }
+
+  /** Limits that count messages. A null sender is always heard: it carries the reports of what went wrong. */
+  async #admit(isNullSender: boolean): Promise<void> {
+    const { rules, ports } = this.listener;
+    if (this.#messages >= rules.messagesPerConnection)
+      throw new MailError('shuttingDown', 'enough messages in one connection');
+    const why = ports.scan.notReady();
+    if (why !== null) throw new MailError(why === 'busy' ? 'busy' : 'notReady', `not ready: ${why}`);
+    if (isNullSender || (await ports.allows('message', this.remoteAddress))) return;
+    throw new MailError('tooManyMessages', 'message rate');
+  }
+
+  async #endTransaction(): Promise<void> {
+    const transaction = this.#transaction;
+    this.#transaction = null;
+    await transaction?.abandon();
+  }
+
+  /** Runs a command to its reply; null is one that has already answered. Whatever is thrown becomes a reply (I5). */
+  #run(callback: () => void, work: () => Promise<Reply | null>): void {
+    work()
+      .catch((error: unknown) => {
+        if (!(error instanceof MailError)) this.#log(error, 'command failed');
+        else this.listener.ports.log.debug({ session: this.id, error: errorText(error) }, 'refused');
+        return replyOf(error);
+      })
+      .then(reply => {
+        if (reply !== null) this.#refuse(reply);
+        callback();
+      })
+      .catch(error => this.#log(error, 'reply failed'));
+  }
+
+  #refuse(reply: Reply): void {
+    this.#count(reply);
+    this.#say(this.#refusals > REFUSALS_MAX ? REPLIES.tooManyErrors : reply);
+  }
+
+  #count(reply: Reply): void {
+    if (reply.code >= 400) this.#refusals++;
+    else if (reply.code === 250 && reply !== REPLIES.flushed) this._unrecognizedCommands = 0;
+  }
+
+  #say(reply: Reply): void {
+    this.send(reply.code, `${reply.enhanced} ${reply.text}`, false);
+  }
+
+  #awaitLine(next: () => void): void {
+    if (this._parser !== false && !this._parser._dataMode) this.#lineDue = Date.now() + this.listener.rules.commandMs;
+    next();
+  }
+
+  #tls(): TlsInfo | null {
+    if (!this.secure || this.tlsOptions === false) return null;
+    return { version: this.tlsOptions.version, cipher: this.tlsOptions.name };
+  }
+
+  #log(error: unknown, what: string): void {
+    this.listener.ports.log.error({ session: this.id, error: errorText(error) }, what);
+  }
+}
+
+function newId(): MailId {
+  return mailId(Date.now(), randomBytes(5));
+}
+
+/** SMTPUTF8 makes UTF-8 of a command line; what is none becomes U+FFFD, which no address may hold. */
+function decode(command: Buffer): string {
+  return command.toString('utf8');
+}
+
+/** RFC 5321 4.1.1.1 and its real users: a name, a literal, or whatever a misconfigured host sends, but no rubbish. */
+function isHeloName(name: string): boolean {
+  return name.length <= 255 && /^[\x21-\x7e\u00a1-\ufffc]+$/u.test(name);
+}

@@ -1,0 +1,171 @@
+// One address that Postern listens on: smtp-server with our connections, its limits, and the certificate.
+
+import { isIP } from 'node:net';
+import { SMTPServer } from 'smtp-server';
+import { REPLIES, replyText } from '../../mail/reply.ts';
+import type { Direction } from '../../mail/session.ts';
+import { errorText } from '../../platform/log.ts';
+import type { GatewayPorts, GatewayRules } from '../gateway.ts';
+import { Connection } from './connection.ts';
+
+export interface ListenerOptions {
+  readonly name: string;
+  /** '127.0.0.1' or '::'. */
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** A trusted listener takes outgoing mail, and only from `networks`. */
+  readonly trusted: boolean;
+  readonly networks: readonly string[];
+  /** PEM; null offers no STARTTLS. */
+  readonly tls: { readonly certificate: string; readonly key: string } | null;
+}
+
+/** DUTIES: joke verbs of the library, and what an MX does not offer. */
+const DISABLED = ['AUTH', 'WIZ', 'SHELL', 'KILL', 'HELP', 'XCLIENT', 'XFORWARD'];
+const SWEEP_MS = 1000;
+
+export class Listener extends SMTPServer {
+  readonly name: string;
+  readonly direction: Direction;
+  ports: GatewayPorts;
+  rules: GatewayRules;
+  readonly #options: ListenerOptions;
+  readonly #perAddress = new Map<string, number>();
+  readonly #sweep: NodeJS.Timeout;
+
+  constructor(options: ListenerOptions, ports: GatewayPorts, rules: GatewayRules) {
+    super({
+      name: rules.guard.hostname,
+      logger: false,
+      disabledCommands: [...DISABLED, ...(options.tls === null ? ['STARTTLS'] : [])],
+      hideENHANCEDSTATUSCODES: false,
+      ...(options.tls === null ? {} : { cert: options.tls.certificate, key: options.tls.key, minVersion: 'TLSv1.2' }),
+      // The library's timeout is of idleness; the absolute ones are ours (checkDeadlines).
+      socketTimeout: rules.commandMs + 1000,
+      closeTimeout: 5000,
+      resolver: { reverse: (address, answer) => this.#reverse(address, answer) },
+    });
+    this.#options = options;
+    this.name = options.name;
+    this.direction = options.trusted ? 'outgoing' : 'incoming';
+    this.ports = ports;
+    this.rules = rules;
+    this.on('error', error => ports.log.warn({ listener: options.name, error: errorText(error) }, 'listener'));
+    this.#sweep = setInterval(() => this.#checkDeadlines(), SWEEP_MS);
+    this.#sweep.unref();
+  }
+
+  /** Resolves with the port when it listens; rejects when the address cannot be had. */
+  async start(): Promise<number> {
+    const { host, port } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', reject);
+      this.listen({ host, port }, () => {
+        this.server.off('error', reject);
+        resolve();
+      });
+    });
+    const address = this.server.address();
+    return typeof address === 'object' && address !== null ? address.port : port;
+  }
+
+  /** New connections see the new ports, rules and certificate; open ones keep theirs to the end of a transaction. */
+  renew(ports: GatewayPorts, rules: GatewayRules, tls: ListenerOptions['tls']): void {
+    this.ports = ports;
+    this.rules = rules;
+    if (tls !== null) this.updateSecureContext({ cert: tls.certificate, key: tls.key });
+  }
+
+  /** Stops listening, sends idle clients away, waits for transactions at most `ms`. */
+  async stop(ms: number): Promise<void> {
+    clearInterval(this.#sweep);
+    this.options.closeTimeout = ms;
+    const closed = new Promise<void>(resolve => this.close(() => resolve()));
+    for (const connection of this.connections) {
+      if (connection instanceof Connection && connection.isIdle) connection.send(421, goodbye(), false);
+    }
+    await closed;
+  }
+
+  override connect(socket: Connection['_socket'], options?: { id?: string } | null): void {
+    const address = canonical(socket.remoteAddress);
+    const refusal = this.#refusal(address);
+    if (refusal !== null) {
+      socket.on('error', () => undefined);
+      socket.end(`${refusal}\r\n`);
+      setTimeout(() => socket.destroy(), SWEEP_MS).unref();
+      return;
+    }
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    const connection = new Connection(this, socket, options ?? {});
+    this.connections.add(connection);
+    connection.on('error', error =>
+      this.ports.log.debug({ session: connection.id, error: errorText(error) }, 'connection'),
+    );
+    connection.init();
+  }
+
+  override onConnect(session: { remoteAddress: string }, callback: (error?: Error | null) => void): void {
+    this.ports
+      .allows('connection', session.remoteAddress)
+      .then(allowed => (allowed ? callback() : callback(refused(REPLIES.tooManyConnections))))
+      .catch(error => {
+        this.ports.log.error({ error: errorText(error) }, 'connection limit');
+        callback();
+      });
+  }
+
+  /** Called by a connection when its socket has closed. */
+  left(connection: Connection): void {
+    const address = canonical(connection.remoteAddress);
+    const open = (this.#perAddress.get(address) ?? 1) - 1;
+    if (open > 0) this.#perAddress.set(address, open);
+    else this.#perAddress.delete(address);
+  }
+
+  /** Bytes: the smaller of our limit and the next hops'. */
+  sizeOffer(): number {
+    const theirs = this.direction === 'incoming' ? (this.ports.hopCapabilities()?.sizeBytes ?? null) : null;
+    return Math.min(this.rules.guard.messageBytes, theirs || Number.POSITIVE_INFINITY);
+  }
+
+  /** Only when every next hop is known to have it: there is no way down from SMTPUTF8 (RFC 6531 3.1). */
+  offersSmtpUtf8(): boolean {
+    return this.ports.hopCapabilities()?.smtpUtf8 === true;
+  }
+
+  #refusal(address: string): string | null {
+    const { rules, ports } = this;
+    if (this.#options.trusted && !ports.inNetworks(address, this.#options.networks))
+      return replyText(REPLIES.notTrusted);
+    if (this.connections.size >= rules.connections) return replyText(REPLIES.tooManyConnections);
+    const isMany = (this.#perAddress.get(address) ?? 0) >= rules.connectionsPerAddress;
+    return isMany ? replyText(REPLIES.tooManyConnections) : null;
+  }
+
+  #checkDeadlines(): void {
+    const now = Date.now();
+    for (const connection of this.connections) if (connection instanceof Connection) connection.checkDeadlines(now);
+  }
+
+  #reverse(address: string, answer: (error: Error | null, names: string[]) => void): void {
+    if (isIP(address) === 0) return answer(null, []);
+    this.ports
+      .nameOf(address)
+      .then(name => answer(null, name === null ? [] : [name]))
+      .catch(() => answer(null, []));
+  }
+}
+
+function canonical(address: string | undefined): string {
+  return (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '').toLowerCase();
+}
+
+function refused(reply: { code: number; enhanced: string; text: string }): Error {
+  return Object.assign(new Error(`${reply.enhanced} ${reply.text}`), { responseCode: reply.code });
+}
+
+function goodbye(): string {
+  return `${REPLIES.shuttingDown.enhanced} ${REPLIES.shuttingDown.text}`;
+}

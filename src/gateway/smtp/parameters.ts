@@ -1,0 +1,85 @@
+// Reads the arguments of MAIL and RCPT into an envelope's parts. Only what EHLO offered is understood; the rest is
+// 555 (RFC 5321 section 4.1.1.11).
+
+import { type Address, isAscii, parseAddress, parsePath } from '../../mail/address.ts';
+import type { Recipient, ReversePath } from '../../mail/envelope.ts';
+import { MailError } from '../../mail/error.ts';
+
+export interface MailArguments {
+  readonly mailFrom: ReversePath;
+  readonly smtpUtf8: boolean;
+  readonly body: '7BIT' | '8BITMIME';
+  readonly declaredSize: number | null;
+}
+
+/** `argument` is what follows `MAIL FROM:`. Throws MailError badSender, badSyntax, unknownParameter. */
+export function parseMailArguments(argument: string): MailArguments {
+  const path = parsePath(argument);
+  if (path === null) throw new MailError('badSyntax', `no path in MAIL FROM:${argument}`);
+  const parameters = parseParameters(path.parameters, ['SIZE', 'BODY', 'SMTPUTF8']);
+  const smtpUtf8 = parameters.has('SMTPUTF8');
+  if (smtpUtf8 && parameters.get('SMTPUTF8') !== '') throw new MailError('badSyntax', 'SMTPUTF8 takes no value');
+  const address = path.mailbox === '' ? null : addressOf(path.mailbox, 'badSender', smtpUtf8);
+  if (address !== null && address.domain === '') throw new MailError('badSender', `no domain in ${path.mailbox}`);
+  return {
+    mailFrom: { raw: argument, address },
+    smtpUtf8,
+    body: bodyOf(parameters.get('BODY')),
+    declaredSize: sizeOf(parameters.get('SIZE')),
+  };
+}
+
+/** `argument` is what follows `RCPT TO:`. Throws MailError badRecipient, badSyntax, unknownParameter, needsSmtpUtf8. */
+export function parseRcptArguments(argument: string, smtpUtf8: boolean): Recipient {
+  const path = parsePath(argument);
+  if (path === null) throw new MailError('badSyntax', `no path in RCPT TO:${argument}`);
+  parseParameters(path.parameters, []);
+  return { raw: argument, address: addressOf(path.mailbox, 'badRecipient', smtpUtf8) };
+}
+
+/** The text after `MAIL FROM:` or `RCPT TO:`; null where the command is written otherwise. */
+export function commandArgument(line: string, command: 'MAIL FROM' | 'RCPT TO'): string | null {
+  const [verb, word] = command.split(' ');
+  const found = new RegExp(`^${verb} ${word}:[ \t]*(.*)$`, 'is').exec(line);
+  return found?.[1] ?? null;
+}
+
+function addressOf(mailbox: string, reply: 'badSender' | 'badRecipient', smtpUtf8: boolean): Address {
+  const address = parseAddress(mailbox);
+  if (address === null) throw new MailError(reply, `no valid address: ${mailbox}`);
+  // RFC 6531 section 3.3: an address beyond ASCII without SMTPUTF8 is a syntax error; 5.6.7 says which remedy there is.
+  if (!smtpUtf8 && !(isAscii(address) && isAsciiText(mailbox))) {
+    throw new MailError('needsSmtpUtf8', `address beyond ASCII without SMTPUTF8: ${mailbox}`);
+  }
+  return address;
+}
+
+function isAsciiText(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(text);
+}
+
+/** Keyword to value, '' where it has none; each keyword once. */
+function parseParameters(text: string, known: readonly string[]): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const word of text.split(/[ \t]+/).filter(part => part !== '')) {
+    const [key = '', ...rest] = word.split('=');
+    const keyword = key.toUpperCase();
+    if (!known.includes(keyword)) throw new MailError('unknownParameter', `unknown parameter ${word}`);
+    if (found.has(keyword)) throw new MailError('badSyntax', `parameter ${keyword} twice`);
+    found.set(keyword, rest.join('='));
+  }
+  return found;
+}
+
+function bodyOf(value: string | undefined): '7BIT' | '8BITMIME' {
+  if (value === undefined || value.toUpperCase() === '7BIT') return '7BIT';
+  if (value.toUpperCase() === '8BITMIME') return '8BITMIME';
+  throw new MailError('badSyntax', `BODY=${value}`);
+}
+
+/** RFC 1870: 1 to 20 digits. */
+function sizeOf(value: string | undefined): number | null {
+  if (value === undefined) return null;
+  if (!/^[0-9]{1,20}$/.test(value)) throw new MailError('badSyntax', `SIZE=${value}`);
+  return Number(value);
+}

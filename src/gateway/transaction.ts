@@ -1,0 +1,385 @@
+// One mail transaction: one policy, one next hop, so one verdict and one true reply (DESIGN section 2, step 2).
+// The connection calls it command by command; it never writes to the socket. Whatever happens, each recipient that was
+// named ends in a recorded state (I4).
+
+import { isAlwaysHeard } from '../mail/address.ts';
+import type { Disposition } from '../mail/disposition.ts';
+import type { Envelope, Recipient } from '../mail/envelope.ts';
+import { MailError, replyOf } from '../mail/error.ts';
+import type { Report } from '../mail/finding.ts';
+import { copyId, type MailId } from '../mail/mail-id.ts';
+import { alwaysHeard } from '../mail/policy.ts';
+import type { HopTransaction, LedgerRecord, Route, SpoolDraft, SpoolEntry } from '../mail/ports.ts';
+import { mirrored, REPLIES, type Reply, replyText } from '../mail/reply.ts';
+import type { Session } from '../mail/session.ts';
+import { stamp } from '../mail/stamp.ts';
+import { decide, type Verdict } from '../mail/verdict.ts';
+import { errorText } from '../platform/log.ts';
+import { type Acted, act } from './act/act.ts';
+import type { GatewayPorts, GatewayRules } from './gateway.ts';
+import { type Incoming, takeIn } from './intake/intake.ts';
+import { LineGuard } from './intake/line-guard.ts';
+import type { MailArguments } from './smtp/parameters.ts';
+
+/** What became of one RCPT. */
+interface Asked {
+  readonly recipient: Recipient;
+  readonly reply: Reply;
+  readonly isAccepted: boolean;
+  readonly disposition: Disposition;
+}
+
+export class Transaction {
+  readonly id: MailId;
+  readonly #session: Session;
+  readonly #mail: MailArguments;
+  readonly #ports: GatewayPorts;
+  readonly #rules: GatewayRules;
+  readonly #startedAt = Date.now();
+  readonly #ms: Record<string, number> = {};
+  readonly #asked: Asked[] = [];
+  readonly #gone: AbortSignal;
+  #route: Route | null = null;
+  #hop: HopTransaction | null = null;
+  /** Why the next hop cannot be used in this transaction: every further RCPT hears the same. */
+  #hopRefusal: { reply: Reply; disposition: Disposition } | null = null;
+  #draft: SpoolDraft | null = null;
+  #isOver = false;
+
+  constructor(
+    id: MailId,
+    session: Session,
+    mail: MailArguments,
+    world: { ports: GatewayPorts; rules: GatewayRules; gone: AbortSignal },
+  ) {
+    this.id = id;
+    this.#session = session;
+    this.#mail = mail;
+    this.#ports = world.ports;
+    this.#rules = world.rules;
+    this.#gone = world.gone;
+  }
+
+  get smtpUtf8(): boolean {
+    return this.#mail.smtpUtf8;
+  }
+
+  get hasRecipients(): boolean {
+    return this.#accepted().length > 0;
+  }
+
+  /** RCPT: the next hop's answer becomes ours. Throws MailError for what we refuse ourselves. */
+  async rcpt(recipient: Recipient): Promise<Reply> {
+    const before = this.#asked.find(
+      asked => asked.isAccepted && asked.recipient.address.text === recipient.address.text,
+    );
+    if (before !== undefined) return before.reply;
+    if (this.#asked.length >= this.#rules.recipients) throw new MailError('tooManyRecipients', 'too many recipients');
+    try {
+      const asked = await this.#ask(recipient);
+      this.#asked.push(asked);
+      return asked.reply;
+    } catch (error) {
+      const reply = replyOf(error);
+      // Comes back in a transaction of its own, which will have its own record.
+      if (reply !== REPLIES.otherTransaction) this.#asked.push(refusedByUs(recipient, reply));
+      throw error;
+    }
+  }
+
+  /** Before 354: is there a place for the message? Throws MailError. */
+  async prepare(): Promise<void> {
+    if (!this.hasRecipients) throw new MailError('noRecipients', 'DATA without an accepted recipient');
+    this.#throwNotReady();
+    const draft = await this.#ports.spool.create(this.id);
+    // The client may have gone in the meantime, and nobody would come back for the draft.
+    if (this.#isOver) return draft.discard();
+    this.#draft = draft;
+  }
+
+  /** DATA: takes the message in, has it judged, acts. Never rejects: what fails is a reply. */
+  async data(incoming: Incoming): Promise<Reply> {
+    this.#isOver = true;
+    let entry: SpoolEntry | null = null;
+    try {
+      const taken = await this.#takeIn(incoming);
+      entry = taken.entry;
+      return await this.#judge(entry, taken.mark);
+    } catch (error) {
+      return await this.#fail(error, entry);
+    } finally {
+      this.#hop?.release();
+      await this.#draft?.discard().catch(error => this.#warn(error, 'draft not removed'));
+      await this.#ports.spool.remove(this.id).catch(error => this.#warn(error, 'spool entry not removed'));
+    }
+  }
+
+  /** RSET, a new MAIL, QUIT or the client's disappearance: the transaction ends without a message. */
+  async abandon(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#hop?.release();
+    await this.#draft?.discard().catch(error => this.#warn(error, 'draft not removed'));
+    if (this.#asked.length === 0) return;
+    const disposition: Disposition = { state: 'abandoned', words: 'the transaction ended without a message', host: '' };
+    await this.#record({ ...this.#outline('', disposition), entry: null, report: null, verdict: null });
+  }
+
+  #throwNotReady(): void {
+    const why = this.#ports.scan.notReady();
+    if (why !== null) throw new MailError(why === 'busy' ? 'busy' : 'notReady', `not ready: ${why}`);
+  }
+
+  async #ask(recipient: Recipient): Promise<Asked> {
+    const route = this.#routeFor(recipient);
+    if (this.#route !== null && !isSameRoute(this.#route, route)) {
+      throw new MailError(
+        'otherTransaction',
+        `${recipient.address.text} needs policy ${route.policy.name} at ${route.hop.name}`,
+      );
+    }
+    if (route.hop.oneRecipient && this.hasRecipients)
+      throw new MailError('otherTransaction', 'one recipient a transaction');
+    this.#route ??= route;
+    const hop = await this.#openHop(route);
+    if (hop === null || this.#hopRefusal !== null) {
+      const refusal = this.#hopRefusal ?? { reply: REPLIES.hopUnreachable, disposition: unreachable('') };
+      return { recipient, isAccepted: false, ...refusal };
+    }
+    const said = await hop.rcpt(recipient);
+    const isAccepted = said.code >= 200 && said.code <= 299;
+    const reply = isAccepted ? REPLIES.recipientOk : mirrored(said, this.#rules.passHopText);
+    const words = [said.code, said.enhanced, said.text].filter(word => word !== null && word !== '').join(' ');
+    return { recipient, reply, isAccepted, disposition: { state: stateOf(reply), words, host: hop.host } };
+  }
+
+  #routeFor(recipient: Recipient): Route {
+    const route = this.#ports.route(this.#session.direction, recipient.address);
+    if (route === null) throw new MailError('relayDenied', `no route to ${recipient.address.text}`);
+    return isAlwaysHeard(recipient.address) ? { ...route, policy: alwaysHeard(route.policy) } : route;
+  }
+
+  /** Opens the next hop's transaction at the first RCPT. null, with the refusal kept, where it cannot be used. */
+  async #openHop(route: Route): Promise<HopTransaction | null> {
+    if (this.#hop !== null || this.#hopRefusal !== null) return this.#hop;
+    try {
+      const hop = await route.hop.open(this.#gone);
+      if (this.#isOver) {
+        hop.release();
+        throw new MailError('unknownError', 'the client had gone');
+      }
+      this.#hop = hop;
+      if (this.#mail.smtpUtf8 && !hop.capabilities.smtpUtf8)
+        throw new MailError('needsSmtpUtf8', `${hop.host} has no SMTPUTF8`);
+      if (this.#mail.body === '8BITMIME' && !hop.capabilities.eightBitMime) {
+        throw new MailError('needsEightBitMime', `${hop.host} has no 8BITMIME`);
+      }
+      const said = await hop.mail(this.#mail.mailFrom, this.#mail);
+      if (said.code < 200 || said.code > 299) {
+        const reply = mirrored(said, this.#rules.passHopText);
+        const words = [said.code, said.enhanced, said.text].filter(word => word !== null && word !== '').join(' ');
+        this.#hopRefusal = { reply, disposition: { state: stateOf(reply), words, host: hop.host } };
+      }
+    } catch (error) {
+      this.#ports.log.warn({ id: this.id, hop: route.hop.name, error: errorText(error) }, 'next hop cannot be used');
+      const reply = replyOf(error);
+      this.#hopRefusal = {
+        reply,
+        disposition: { state: stateOf(reply), words: errorText(error), host: this.#hop?.host ?? '' },
+      };
+    }
+    return this.#hop;
+  }
+
+  async #takeIn(incoming: Incoming): Promise<{ entry: SpoolEntry; mark: string | null }> {
+    const draft = this.#draft;
+    if (draft === null) throw new MailError('badSequence', 'DATA was not prepared');
+    const guard = new LineGuard({ ...this.#rules.guard, messageBytes: this.#messageBytes() });
+    const entry = await this.#timed('data', async () => {
+      await takeIn(incoming, draft, guard, this.#rules.intake);
+      return draft.seal(this.#session, this.#envelope());
+    });
+    return { entry, mark: guard.releaseMark };
+  }
+
+  /** Ours or the next hop's limit, whichever is smaller. */
+  #messageBytes(): number {
+    return Math.min(this.#rules.guard.messageBytes, this.#hop?.capabilities.sizeBytes || Number.POSITIVE_INFINITY);
+  }
+
+  async #judge(entry: SpoolEntry, mark: string | null): Promise<Reply> {
+    const route = this.#route;
+    const hop = this.#hop;
+    if (route === null || hop === null) throw new MailError('noRecipients', 'no next hop at the end of DATA');
+    const deadline = Date.now() + this.#rules.scanMs;
+    const report = await this.#timed('scan', () => this.#report(entry, mark, deadline));
+    const verdict = decide(report, route.policy);
+    const block = stamp({
+      id: this.id,
+      hostname: this.#rules.guard.hostname,
+      session: this.#session,
+      envelope: entry.envelope,
+      report,
+      verdict,
+      requiredScore: route.policy.thresholds.tag,
+      receivedAt: entry.receivedAt,
+    });
+    const before = await this.#ports.ledger.unknownBefore(entry);
+    const notes = before === null ? [] : [`sent again: ${before} had ended with the next hop silent after the dot`];
+    const acted = await this.#timed('act', () =>
+      act({
+        outcome: verdict.outcome,
+        hop,
+        gone: this.#gone,
+        passHopText: this.#rules.passHopText,
+        body: () => this.#ports.deliverable(entry.path, block),
+        hold: said => this.#hold({ said, entry, report, verdict, block, notes }),
+      }),
+    );
+    if (acted.disposition.state !== 'held') {
+      const outline = this.#outline(replyText(acted.reply), acted.disposition);
+      await this.#recordActed({ ...outline, entry, report, verdict, notes }, acted);
+    }
+    this.#logEnd(acted.reply, { entry, report, verdict, acted });
+    return acted.reply;
+  }
+
+  /** A copy that we released and that came back is not judged a second time. */
+  async #report(entry: SpoolEntry, mark: string | null, deadline: number): Promise<Report> {
+    const only = entry.envelope.rcptTo.length === 1 ? entry.envelope.rcptTo[0] : undefined;
+    if (mark !== null && only !== undefined && (await this.#ports.marks.take(mark, only.address))) {
+      this.#ports.log.info({ id: this.id }, 'released message came back, not filtered again');
+      return { version: 1, id: this.id, findings: [], score: 0, ms: {}, rulesDigest: 'released', summary: null };
+    }
+    return this.#ports.scan.scan(entry, deadline);
+  }
+
+  async #hold(held: {
+    said: Reply;
+    entry: SpoolEntry;
+    report: Report;
+    verdict: Verdict;
+    block: string;
+    notes: string[];
+  }): Promise<void> {
+    const { said, entry, report, verdict, block, notes } = held;
+    const disposition: Disposition = { state: 'held', words: replyText(said), host: '' };
+    const outline = this.#outline(replyText(said), disposition);
+    await this.#ports.quarantine.hold({ ...outline, entry, report, verdict, notes }, block);
+  }
+
+  /** Rows are written before the reply; but what the next hop has taken is taken, even if we cannot write it down. */
+  async #recordActed(record: LedgerRecord, acted: Acted): Promise<void> {
+    try {
+      await this.#ports.ledger.record(record);
+    } catch (error) {
+      this.#ports.log.error({ id: this.id, error: errorText(error), record: acted.disposition }, 'not recorded');
+      if (acted.disposition.state === 'discarded') throw error;
+    }
+  }
+
+  async #fail(error: unknown, entry: SpoolEntry | null): Promise<Reply> {
+    const isGone = this.#gone.aborted;
+    const reply = replyOf(error);
+    const state = isGone ? 'abandoned' : stateOf(reply);
+    const words = isGone ? 'the client had gone before the message was taken' : replyText(reply);
+    const outline = this.#outline(isGone ? '' : replyText(reply), { state, words, host: '' });
+    const notes = [errorText(error)];
+    await this.#record({ ...outline, entry, report: null, verdict: null, notes });
+    this.#logEnd(reply, { entry, error });
+    return reply;
+  }
+
+  async #record(record: LedgerRecord): Promise<void> {
+    await this.#ports.ledger.record(record).catch(error => this.#warn(error, 'not recorded'));
+  }
+
+  /** Accepted recipients end as `disposition` says, the others as their RCPT did. */
+  #outline(reply: string, disposition: Disposition): Omit<LedgerRecord, 'entry' | 'report' | 'verdict'> {
+    return {
+      id: this.id,
+      session: this.#session,
+      mailFrom: this.#mail.mailFrom,
+      startedAt: this.#startedAt,
+      endedAt: Date.now(),
+      nextHop: this.#route?.hop.name ?? '',
+      reply,
+      copies: [...this.#accepted(), ...this.#asked.filter(asked => !asked.isAccepted)].map((asked, index) => ({
+        copyId: copyId(this.id, index),
+        recipient: asked.recipient,
+        disposition: asked.isAccepted ? disposition : asked.disposition,
+      })),
+      ms: this.#ms,
+    };
+  }
+
+  #envelope(): Envelope {
+    const { mailFrom, smtpUtf8, body, declaredSize } = this.#mail;
+    return { mailFrom, smtpUtf8, body, declaredSize, rcptTo: this.#accepted().map(asked => asked.recipient) };
+  }
+
+  #accepted(): Asked[] {
+    return this.#asked.filter(asked => asked.isAccepted);
+  }
+
+  async #timed<T>(step: string, work: () => Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#ms[step] = Math.round(performance.now() - start);
+    }
+  }
+
+  /** The one line per message. */
+  #logEnd(
+    reply: Reply,
+    end: { entry: SpoolEntry | null; report?: Report; verdict?: Verdict; acted?: Acted; error?: unknown },
+  ): void {
+    const { entry, report, verdict, acted, error } = end;
+    const outcome = verdict?.outcome ?? 'failed';
+    const fields = {
+      id: this.id,
+      client: this.#session.clientAddress,
+      from: this.#mail.mailFrom.address?.text ?? '',
+      rcpts: this.#accepted().length,
+      rcpt: this.#accepted()[0]?.recipient.address.text ?? '',
+      bytes: entry?.sizeBytes ?? 0,
+      outcome,
+      state: acted?.disposition.state ?? stateOf(reply),
+      score: report?.score ?? 0,
+      symbols: report?.findings.flatMap(finding => (finding.kind === 'hit' ? [finding.symbol] : [])) ?? [],
+      reply: replyText(reply),
+      ms: { ...this.#ms, ...report?.ms },
+      ...(acted?.trouble ? { trouble: acted.trouble } : {}),
+      ...(error === undefined ? {} : { error: errorText(error) }),
+    };
+    this.#ports.log.info(fields, 'message');
+    this.#ports.counted(outcome, fields.state, this.#ms);
+  }
+
+  #warn(error: unknown, what: string): void {
+    this.#ports.log.error({ id: this.id, error: errorText(error) }, what);
+  }
+}
+
+function isSameRoute(a: Route, b: Route): boolean {
+  return a.hop === b.hop && a.policy.name === b.policy.name;
+}
+
+function stateOf(reply: Reply): 'refused' | 'deferred' {
+  return reply.code >= 500 ? 'refused' : 'deferred';
+}
+
+function unreachable(words: string): Disposition {
+  return { state: 'deferred', words, host: '' };
+}
+
+function refusedByUs(recipient: Recipient, reply: Reply): Asked {
+  return {
+    recipient,
+    reply,
+    isAccepted: false,
+    disposition: { state: stateOf(reply), words: replyText(reply), host: '' },
+  };
+}
