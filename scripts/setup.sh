@@ -58,8 +58,8 @@ install_packages() {
 
 install_postfix() {
   [ "$purpose" = test ] || return 0
-  [ -x .local/postfix/usr/lib/postfix/sbin/master ] && return 0
-  sh scripts/setup/postfix.sh .local/postfix
+  [ -f .local/debian/library-path ] && return 0
+  sh scripts/setup/postfix.sh .local/debian
 }
 
 install_modules() {
@@ -87,7 +87,7 @@ install_modules() {
 
 is_complete() {
   [ -z "$(missing_packages)" ] || return 1
-  [ "$purpose" = start ] || [ -x .local/postfix/usr/lib/postfix/sbin/master ] || return 1
+  [ "$purpose" = start ] || [ -f .local/debian/library-path ] || return 1
   has node && node scripts/setup/installed.cjs
 }
 

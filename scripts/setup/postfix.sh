@@ -1,7 +1,7 @@
 #!/bin/sh
 # Unpacks Debian's Postfix, with the libraries this machine lacks, into a folder of its own: the tests need a real one,
 # and installing the package would replace the host's mail server. Called by ../setup.sh; needs no root.
-# Run its programs with LD_LIBRARY_PATH from the file `library-path` in the folder.
+# Its programs need LD_LIBRARY_PATH: the folders in the file `library-path` beside them (test/support/postfix.ts).
 set -eu
 
 target=$1
@@ -39,9 +39,7 @@ download || {
 }
 for deb in "$debs"/*.deb; do dpkg-deb -x "$deb" "$work/root"; done
 
-# Every folder with shared libraries, as absolute paths: Postfix's own RUNPATH names /usr/lib/postfix.
-final=$(CDPATH='' cd -- "$(dirname "$target")" && pwd -P)/$(basename "$target")
-(cd "$work/root" && find . -name '*.so*' ! -type d -exec dirname {} \; | sort -u | sed "s|^\.|$final|" | paste -sd: -) \
-  >"$work/root/library-path"
+# The folders with shared libraries, for LD_LIBRARY_PATH: Postfix's own RUNPATH names /usr/lib/postfix.
+(cd "$work/root" && find . -name '*.so*' ! -type d -exec dirname {} \; | sort -u | sed 's|^\./||') >"$work/root/library-path"
 rm -rf "$target"
 mv "$work/root" "$target"
