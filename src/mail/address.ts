@@ -17,9 +17,12 @@ export const LOCAL_PART_MAX = 128;
 export const DOMAIN_MAX = 255;
 export const PATH_MAX = 512;
 
-/** atext of RFC 5322 3.2.3, and every character beyond ASCII (RFC 6531 3.3). */
-const ATOM = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u0080-\u{10ffff}]+$/u;
-const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e\u0080-\u{10ffff}]|\\[\x20-\x7e])*)"$/u;
+/**
+ * atext of RFC 5322 3.2.3, and the characters beyond ASCII (RFC 6531 3.3) without controls, the byte order mark and
+ * U+FFFD, which is what bytes that are no UTF-8 become.
+ */
+const ATOM = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u00a1-\ufefe\uff01-\ufff8\u{10000}-\u{10fffd}]+$/u;
+const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e\u00a1-\ufefe\uff01-\ufff8\u{10000}-\u{10fffd}]|\\[\x20-\x7e])*)"$/u;
 const LITERAL = /^\[(?:IPv6:)?[0-9A-Fa-f.:]{2,45}\]$/i;
 /** Underscores are no host names, but real domains have them. */
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;

@@ -5,7 +5,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-const FOLDERS = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/usr/lib/postfix/sbin'];
+const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/usr/lib/postfix/sbin'];
 
 /** The program's path, null where it is not installed. */
 export function findProgram(name: string): string | null {
@@ -29,7 +29,7 @@ export function needs(t: TestContext, ...programs: readonly string[]): boolean {
 
 /** Skips the test with a reason, or fails it where everything is required. Always false. */
 export function passOver(t: TestContext, reason: string): false {
-  if (process.env['POSTERN_REQUIRE_ALL'] === '1') throw new Error(`required, but ${reason}`);
+  if (process.env.POSTERN_REQUIRE_ALL === '1') throw new Error(`required, but ${reason}`);
   t.skip(reason);
   return false;
 }

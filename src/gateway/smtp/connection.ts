@@ -84,7 +84,9 @@ export class Connection extends SMTPConnection {
     this.#gone.abort(new Error('the client has gone'));
     const transaction = this.#transaction;
     this.#transaction = null;
-    transaction?.abandon().catch(error => this.#log(error, 'transaction not ended'));
+    if (transaction !== null) {
+      this.listener.finish(transaction.abandon().catch(error => this.#log(error, 'transaction not ended')));
+    }
     this.listener.left(this);
     super._onClose();
   }
@@ -176,10 +178,12 @@ export class Connection extends SMTPConnection {
     this.send(354, 'End data with <CR><LF>.<CR><LF>', false);
     callback();
     this.#lineDue = 0;
-    transaction
-      .data(stream)
-      .then(reply => this.#endData(reply, transaction, stream))
-      .catch(error => this.#log(error, 'DATA'));
+    this.listener.finish(
+      transaction
+        .data(stream)
+        .then(reply => this.#endData(reply, transaction, stream))
+        .catch(error => this.#log(error, 'DATA')),
+    );
   }
 
   #endData(reply: Reply, transaction: Transaction, stream: { readableEnded: boolean }): void {

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 import { REPLIES, replyText } from '../../mail/reply.ts';
 import type { Direction } from '../../mail/session.ts';
+import { pause } from '../../platform/deadline.ts';
 import { errorText } from '../../platform/log.ts';
 import type { GatewayPorts, GatewayRules } from '../gateway.ts';
 import { Connection } from './connection.ts';
@@ -33,6 +34,8 @@ export class Listener extends SMTPServer {
   readonly #options: ListenerOptions;
   readonly #perAddress = new Map<string, number>();
   readonly #sweep: NodeJS.Timeout;
+  /** Work that outlives its connection: what the books still wait for when we stop. */
+  readonly #unfinished = new Set<Promise<unknown>>();
 
   constructor(options: ListenerOptions, ports: GatewayPorts, rules: GatewayRules) {
     super({
@@ -86,6 +89,16 @@ export class Listener extends SMTPServer {
       if (connection instanceof Connection && connection.isIdle) connection.send(421, goodbye(), false);
     }
     await closed;
+    // A socket's close event comes after the server's, and ends what was begun.
+    if (this.#perAddress.size > 0)
+      await Promise.race([new Promise<void>(resolve => this.once('left', resolve)), pause(ms)]);
+    await Promise.allSettled(this.#unfinished);
+  }
+
+  /** Keeps `stop` waiting for this work, which has handled its own errors. */
+  finish(work: Promise<unknown>): void {
+    this.#unfinished.add(work);
+    work.finally(() => this.#unfinished.delete(work));
   }
 
   override connect(socket: Connection['_socket'], options?: { id?: string } | null): void {
@@ -122,6 +135,7 @@ export class Listener extends SMTPServer {
     const open = (this.#perAddress.get(address) ?? 1) - 1;
     if (open > 0) this.#perAddress.set(address, open);
     else this.#perAddress.delete(address);
+    if (this.#perAddress.size === 0) this.emit('left');
   }
 
   /** Bytes: the smaller of our limit and the next hops'. */

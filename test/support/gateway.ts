@@ -1,0 +1,232 @@
+// A gateway for tests of the SMTP dialogue alone: the real listener, connection, intake and act, with the rooms behind
+// its ports played by small pieces that a test can steer. End-to-end tests use the real ones.
+
+import { createHash } from 'node:crypto';
+import type { GatewayPorts, GatewayRules } from '../../src/gateway/gateway.ts';
+import { Listener, type ListenerOptions } from '../../src/gateway/smtp/listener.ts';
+import type { Address } from '../../src/mail/address.ts';
+import type { Envelope } from '../../src/mail/envelope.ts';
+import { HopLost, MailError } from '../../src/mail/error.ts';
+import type { Report } from '../../src/mail/finding.ts';
+import { hit } from '../../src/mail/finding.ts';
+import type { MailId } from '../../src/mail/mail-id.ts';
+import type { Policy } from '../../src/mail/policy.ts';
+import type {
+  HopCapabilities,
+  HopReply,
+  HopTransaction,
+  LedgerRecord,
+  NextHop,
+  SpoolEntry,
+} from '../../src/mail/ports.ts';
+import type { Session } from '../../src/mail/session.ts';
+import { silentLog } from '../../src/platform/log.ts';
+
+/** What a test may change at any time. */
+export interface Steering {
+  /** Points of every message; 8 is quarantine, 15 is reject. */
+  score: number;
+  notReady: 'queue away' | 'busy' | null;
+  /** Replies of the next hop by command: 'MAIL', 'RCPT a@b', 'DATA' (to the dot). */
+  readonly hopSays: Map<string, HopReply>;
+  /** The next hop cannot be reached, or falls silent after the dot. */
+  hopTrouble: 'down' | 'silent after the dot' | null;
+  capabilities: HopCapabilities;
+  scan: ((entry: SpoolEntry) => Promise<Report>) | null;
+  /** Addresses that the rate limit refuses a message. */
+  mayNot: 'message' | 'connection' | null;
+  oneRecipient: boolean;
+  spoolFull: boolean;
+  holdFails: boolean;
+  recordFails: boolean;
+}
+
+export interface Delivered {
+  readonly mailFrom: string;
+  readonly rcptTo: readonly string[];
+  /** Stamp and content as the next hop got them. */
+  readonly bytes: Buffer;
+}
+
+export interface TestGateway {
+  readonly port: number;
+  readonly steering: Steering;
+  readonly delivered: Delivered[];
+  readonly records: LedgerRecord[];
+  readonly held: LedgerRecord[];
+  readonly listener: Listener;
+  /** Spool entries that nobody removed. */
+  readonly spooled: Map<string, Buffer>;
+  /** Next-hop transactions that were opened and not given back. */
+  openHops(): number;
+  stop(): Promise<void>;
+}
+
+export const TEST_POLICY: Policy = {
+  name: 'default',
+  thresholds: { tag: 5, quarantine: 8, reject: 15 },
+  malware: 'quarantine',
+  unscannable: 'quarantine',
+  unavailable: { clamav: 'defer', '*': 'accept' },
+};
+
+export const TEST_RULES: GatewayRules = {
+  guard: {
+    messageBytes: 1024 * 1024,
+    receivedHeaders: 50,
+    ownReceived: 3,
+    bareNewlines: 'normalize',
+    hostname: 'mx.example.org',
+  },
+  intake: { dataMs: 60_000, minimumRate: 0, rateWindowMs: 60_000, drainBytes: 8 * 1024 * 1024 },
+  recipients: 100,
+  messagesPerConnection: 100,
+  connectionsPerAddress: 50,
+  connections: 1000,
+  scanMs: 10_000,
+  commandMs: 60_000,
+  connectionMs: 600_000,
+  passHopText: false,
+};
+
+/** Takes mail for example.org (policy default) and strict.example (policy strict); everything else is relaying. */
+export async function startTestGateway(
+  rules: Partial<GatewayRules> = {},
+  options: Partial<ListenerOptions> = {},
+): Promise<TestGateway> {
+  const steering: Steering = {
+    score: 0,
+    notReady: null,
+    hopSays: new Map(),
+    hopTrouble: null,
+    capabilities: { sizeBytes: null, eightBitMime: true, smtpUtf8: true },
+    scan: null,
+    mayNot: null,
+    oneRecipient: false,
+    spoolFull: false,
+    holdFails: false,
+    recordFails: false,
+  };
+  const delivered: Delivered[] = [];
+  const records: LedgerRecord[] = [];
+  const held: LedgerRecord[] = [];
+  const spooled = new Map<string, Buffer>();
+  const hops = { open: 0 };
+  const hop = testHop(steering, delivered, hops);
+  const isDomain = (address: Address) => ['example.org', 'strict.example', ''].includes(address.domain);
+  const ports: GatewayPorts = {
+    route: (direction, address) => {
+      if (direction === 'incoming' && !isDomain(address)) return null;
+      const name = address.domain === 'strict.example' ? 'strict' : 'default';
+      return { policy: { ...TEST_POLICY, name }, hop };
+    },
+    spool: {
+      create: async id => testDraft(id, spooled, steering),
+      remove: async id => void spooled.delete(id),
+    },
+    scan: {
+      notReady: () => steering.notReady,
+      scan: async entry => (steering.scan === null ? scored(entry.id, steering.score) : steering.scan(entry)),
+    },
+    quarantine: {
+      hold: async record => {
+        if (steering.holdFails) throw new MailError('noSpace', 'the test says the disk is full');
+        held.push(record);
+      },
+    },
+    ledger: {
+      record: async record => {
+        if (steering.recordFails) throw new MailError('noSpace', 'the test says the database is full');
+        records.push(record);
+      },
+      unknownBefore: async () => null,
+    },
+    marks: { take: async () => false },
+    deliverable: async function* (path, stamp) {
+      yield Buffer.from(stamp);
+      yield spooled.get(path) ?? Buffer.alloc(0);
+    },
+    hopCapabilities: () => steering.capabilities,
+    allows: async what => steering.mayNot !== what,
+    nameOf: async () => null,
+    inNetworks: (_address, networks) => networks.length > 0,
+    counted: () => undefined,
+    log: silentLog(),
+  };
+  const defaults: ListenerOptions = {
+    name: 'public',
+    host: '127.0.0.1',
+    port: 0,
+    trusted: false,
+    networks: [],
+    tls: null,
+  };
+  const listener = new Listener({ ...defaults, ...options }, ports, { ...TEST_RULES, ...rules });
+  const port = await listener.start();
+  const stop = () => listener.stop(200);
+  return { port, steering, delivered, records, held, listener, spooled, openHops: () => hops.open, stop };
+}
+
+export function scored(id: MailId, score: number): Report {
+  const findings = score === 0 ? [] : [{ ...hit('TEST_SCORE'), scanner: 'test', points: score, effect: null }];
+  return { version: 1, id, findings, score, ms: { test: 1 }, rulesDigest: '000000000000', summary: null };
+}
+
+function testDraft(id: MailId, spooled: Map<string, Buffer>, steering: Steering) {
+  if (steering.spoolFull) throw new MailError('noSpace', 'the test says the disk is full');
+  const chunks: Uint8Array[] = [];
+  spooled.set(id, Buffer.alloc(0));
+  return {
+    write: async (chunk: Uint8Array) => void chunks.push(Buffer.from(chunk)),
+    seal: async (session: Session, envelope: Envelope): Promise<SpoolEntry> => {
+      const bytes = Buffer.concat(chunks);
+      spooled.set(id, bytes);
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      return { id, session, envelope, path: id, sizeBytes: bytes.length, sha256, receivedAt: Date.now() };
+    },
+    discard: async () => void spooled.delete(id),
+  };
+}
+
+function testHop(steering: Steering, delivered: Delivered[], hops: { open: number }): NextHop {
+  const ok: HopReply = { code: 250, enhanced: '2.0.0', text: 'Ok' };
+  const says = (command: string) => steering.hopSays.get(command) ?? ok;
+  return {
+    name: 'test',
+    get oneRecipient() {
+      return steering.oneRecipient;
+    },
+    capabilities: () => steering.capabilities,
+    open: async () => {
+      if (steering.hopTrouble === 'down') throw new MailError('hopUnreachable', 'the test says the hop is down');
+      hops.open++;
+      let mailFrom = '';
+      const rcptTo: string[] = [];
+      const transaction: HopTransaction = {
+        host: 'smtp://test:25',
+        capabilities: steering.capabilities,
+        mail: async from => {
+          mailFrom = from.address?.text ?? '';
+          return says('MAIL');
+        },
+        rcpt: async recipient => {
+          const said = says(`RCPT ${recipient.address.text}`);
+          if (said.code === 250) rcptTo.push(recipient.address.text);
+          return said;
+        },
+        data: async body => {
+          const chunks: Uint8Array[] = [];
+          for await (const chunk of body) chunks.push(chunk);
+          if (steering.hopTrouble === 'silent after the dot') throw new HopLost(true, 'silent');
+          const said = says('DATA');
+          if (said.code === 250) delivered.push({ mailFrom, rcptTo, bytes: Buffer.concat(chunks) });
+          return said;
+        },
+        release: () => void hops.open--,
+      };
+      return transaction;
+    },
+    health: async () => ({ part: 'test', level: 'ok', says: '', next: '' }),
+    close: async () => undefined,
+  };
+}
