@@ -1,0 +1,244 @@
+// One transaction on a lent connection (port HopTransaction). A 4yz or 5yz is a value; HopLost says that the server
+// went away. A connection that died before the first byte of the message is replaced and the commands said again;
+// after that byte nothing is ever sent twice.
+
+import type { Recipient, ReversePath } from '../mail/envelope.ts';
+import { HopLost, MailError } from '../mail/error.ts';
+import type { HopCapabilities, HopReply, HopTransaction } from '../mail/ports.ts';
+import { withDeadline } from '../platform/deadline.ts';
+
+import { type MailParameters, mailCommand, rcptCommand } from './commands.ts';
+import { DotStuffer, stuffed } from './dot-stuffer.ts';
+import { isGood, type SessionCapabilities } from './hop-session.ts';
+import type { Lease } from './host-pool.ts';
+import type { HopTimeouts } from './options.ts';
+import { hopReply } from './reply-parser.ts';
+import { WireFailed } from './wire.ts';
+
+/** Connections a transaction may use up after its first: a peer that closes again and again is given up. */
+const REOPENS_MAX = 2;
+const NEVER = new AbortController().signal;
+
+export interface TransactionParts {
+  readonly lease: Lease;
+  readonly timeouts: HopTimeouts;
+  readonly oneRecipient: boolean;
+  /** Another connection, not a kept one, to any host. Throws MailError. */
+  readonly reopen: (signal: AbortSignal) => Promise<Lease>;
+  /** This host broke its connection: others are tried before it. */
+  readonly onLost: (lease: Lease, failure: WireFailed) => void;
+}
+
+type Line = (capabilities: SessionCapabilities) => string;
+
+export class SmtpTransaction implements HopTransaction {
+  readonly #parts: TransactionParts;
+  #lease: Lease;
+  #mail: Line | null = null;
+  #isUtf8 = false;
+  readonly #accepted: Recipient[] = [];
+  #reopens = 0;
+  /** A command is under way, or the peer is inside DATA: the connection cannot be given back. */
+  #isBetweenCommands = true;
+  #isReleased = false;
+
+  constructor(parts: TransactionParts) {
+    this.#parts = parts;
+    this.#lease = parts.lease;
+  }
+
+  get host(): string {
+    return this.#lease.host.name;
+  }
+
+  get capabilities(): HopCapabilities {
+    return this.#lease.session.capabilities;
+  }
+
+  async mail(from: ReversePath, envelope: MailParameters): Promise<HopReply> {
+    const line: Line = capabilities => mailCommand(from, envelope, capabilities);
+    const reply = await this.#command(line, NEVER);
+    if (isGood(reply)) this.#mail = line;
+    this.#isUtf8 = line(this.#lease.session.capabilities).endsWith(' SMTPUTF8');
+    return reply;
+  }
+
+  async rcpt(recipient: Recipient): Promise<HopReply> {
+    if (this.#parts.oneRecipient && this.#accepted.length > 0) {
+      throw new MailError('otherTransaction', 'LMTP: one recipient in a transaction');
+    }
+    const reply = await this.#command(() => rcptCommand(recipient, this.#isUtf8), NEVER);
+    if (isGood(reply)) this.#accepted.push(recipient);
+    return reply;
+  }
+
+  /** `signal` ends the waiting at any time: before the dot nothing is passed on; after it nobody knows (afterDot). */
+  async data(body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<HopReply> {
+    const reply = await this.#command(() => 'DATA', signal);
+    if (reply.code !== 354) return reply;
+    this.#isBetweenCommands = false;
+    const stuffer = new DotStuffer();
+    const early = await this.#sendBody(stuffed(body, stuffer, signal), signal);
+    if (early !== null) return early;
+    const ending = stuffer.end();
+    const last = await this.#sendDot(ending, signal);
+    this.#isBetweenCommands = true;
+    return last;
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#lease.end(this.#isBetweenCommands);
+  }
+
+  /** Says a command; on a dead connection once more, on a new one, where that is allowed. */
+  async #command(line: Line, signal: AbortSignal): Promise<HopReply> {
+    if (this.#isReleased) throw new HopLost(false, `${this.host}: released before`);
+    const isData = line(this.#lease.session.capabilities) === 'DATA';
+    const first = await this.#say(line, signal);
+    const isGone =
+      first instanceof WireFailed ? first.kind === 'closed' : first.code === 421 && this.#mayBeStale(isData);
+    if (!isGone || this.#reopens >= REOPENS_MAX) return this.#valueOf(first);
+    if (first instanceof WireFailed && !this.#mayBeStale(isData)) this.#parts.onLost(this.#lease, first);
+    await this.#reopen(signal);
+    return this.#valueOf(await this.#say(line, signal));
+  }
+
+  /** Has this connection been idle, so that its end says nothing about the host? */
+  #mayBeStale(isData: boolean): boolean {
+    return this.#lease.isReused || isData;
+  }
+
+  async #say(line: Line, signal: AbortSignal): Promise<HopReply | WireFailed> {
+    const { wire, capabilities } = this.#lease.session;
+    const text = line(capabilities);
+    this.#isBetweenCommands = false;
+    try {
+      const parsed = await wire.command(text, { ms: this.#parts.timeouts.commandMs, signal });
+      const reply = hopReply(parsed);
+      // 3yz belongs to DATA alone, and a 2yz to DATA must never look as if the message had been taken.
+      const isFitting = text === 'DATA' ? reply.code === 354 || reply.code >= 400 : isGood(reply) || reply.code >= 400;
+      if (!isFitting) wire.destroy(`answered ${text.slice(0, 4)} with ${reply.code}`);
+      else if (reply.code === 421)
+        wire.destroy('said 421'); // RFC 5321 3.8: it closes now.
+      else this.#isBetweenCommands = true;
+      return isFitting ? reply : new WireFailed('garbled', `answered ${text.slice(0, 4)} with ${reply.code}`);
+    } catch (error) {
+      if (error instanceof WireFailed) return error;
+      throw error;
+    }
+  }
+
+  #valueOf(said: HopReply | WireFailed): HopReply {
+    if (!(said instanceof WireFailed)) return said;
+    throw this.#lost(false, said);
+  }
+
+  #lost(afterDot: boolean, failure: WireFailed): HopLost {
+    if (failure.kind !== 'aborted') this.#parts.onLost(this.#lease, failure);
+    this.#lease.end(false);
+    return new HopLost(afterDot, `${this.host}: ${failure.message}`, { cause: failure });
+  }
+
+  /** A new connection with the same transaction on it. What was accepted has to be accepted again. */
+  async #reopen(signal: AbortSignal): Promise<void> {
+    this.#reopens++;
+    const before = this.capabilities;
+    this.#lease.end(false);
+    const { connectMs, commandMs } = this.#parts.timeouts;
+    // MAIL and RCPT come without a signal: this is as long as one host may take to connect and greet.
+    const ms = connectMs + 3 * commandMs;
+    this.#lease = await withDeadline(
+      ms,
+      'next hop: connecting again',
+      inner => this.#parts.reopen(inner),
+      signal,
+    ).catch(error => {
+      throw error instanceof MailError ? error : new HopLost(false, 'connecting again took too long', { cause: error });
+    });
+    if (this.#isReleased) {
+      this.#lease.end(true);
+      throw new HopLost(false, `${this.host}: released meanwhile`);
+    }
+    if (isLess(this.capabilities, before)) {
+      throw new MailError('unknownError', `${this.host}: can do less than the host before it`);
+    }
+    if (this.#mail !== null) await this.#repeat('the sender', this.#mail, signal);
+    // Only those that were accepted: our client was told that the others were not.
+    for (const recipient of this.#accepted) {
+      await this.#repeat('a recipient', () => rcptCommand(recipient, this.#isUtf8), signal);
+    }
+  }
+
+  async #repeat(whom: string, line: Line, signal: AbortSignal): Promise<void> {
+    const reply = this.#valueOf(await this.#say(line, signal));
+    if (isGood(reply)) return;
+    // One reply stands for all recipients now, so it has to be temporary: the client comes again and is told at RCPT.
+    throw new MailError(
+      'unknownError',
+      `${this.host}: accepted ${whom} before and now says ${reply.code} ${reply.text}`,
+    );
+  }
+
+  /** null when all is sent; a reply when the server refused in the middle. Nothing was passed on then. */
+  async #sendBody(pieces: AsyncGenerator<Uint8Array, void>, signal: AbortSignal): Promise<HopReply | null> {
+    const { wire } = this.#lease.session;
+    const { blockMs } = this.#parts.timeouts;
+    wire.expectReply();
+    try {
+      for await (const piece of pieces) {
+        await wire.write(piece, { ms: blockMs, signal });
+        if (wire.hasReply) return await this.#earlyReply();
+      }
+      if (signal.aborted) throw signal.reason;
+      return null;
+    } catch (error) {
+      if (wire.hasReply) return this.#earlyReply();
+      wire.destroy('the message ended before its end');
+      if (error instanceof WireFailed) throw this.#lost(false, error);
+      this.#lease.end(false);
+      if (error instanceof MailError) throw error;
+      const why = signal.aborted ? 'the deadline passed' : 'the source of the message failed';
+      throw new HopLost(false, `${this.host}: ${why} before the dot, nothing was passed on`, { cause: error });
+    }
+  }
+
+  async #earlyReply(): Promise<HopReply> {
+    const { wire } = this.#lease.session;
+    const reply = hopReply(await wire.reply('the message', { ms: 1000 }));
+    wire.destroy('replied before the dot');
+    if (reply.code >= 400) return reply;
+    throw this.#lost(false, new WireFailed('garbled', `said ${reply.code} before the dot`));
+  }
+
+  async #sendDot(ending: string, signal: AbortSignal): Promise<HopReply> {
+    const { wire } = this.#lease.session;
+    const { afterDotMs } = this.#parts.timeouts;
+    if (wire.hasReply) return this.#earlyReply();
+    if (wire.failure !== null) throw this.#lost(false, wire.failure);
+    try {
+      // The bytes before are with the kernel (wire.write waits), so until here the message cannot have been taken.
+      const [parsed] = await Promise.all([
+        wire.reply('the dot', { ms: afterDotMs, signal }),
+        wire.write(ending, { ms: afterDotMs, signal }),
+      ]);
+      const reply = hopReply(parsed);
+      if (reply.code < 300 || reply.code >= 400) {
+        if (reply.code === 421) wire.destroy('said 421');
+        return reply;
+      }
+      throw new WireFailed('garbled', `answered the dot with ${reply.code}`);
+    } catch (error) {
+      wire.destroy('not answered after the dot');
+      if (error instanceof WireFailed) throw this.#lost(true, error);
+      throw error;
+    }
+  }
+}
+
+/** What our client was promised by the first host's capabilities may be more than this one holds. */
+function isLess(now: HopCapabilities, before: HopCapabilities): boolean {
+  const size = (capabilities: HopCapabilities) => capabilities.sizeBytes ?? Number.POSITIVE_INFINITY;
+  return size(now) < size(before) || (before.eightBitMime && !now.eightBitMime) || (before.smtpUtf8 && !now.smtpUtf8);
+}

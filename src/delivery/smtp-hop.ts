@@ -1,0 +1,144 @@
+// A next hop of one or more servers (port NextHop): which is tried first, which last, what they can do together.
+
+import { MailError } from '../mail/error.ts';
+import type { Health, HopCapabilities, HopTransaction, NextHop } from '../mail/ports.ts';
+import { withDeadline } from '../platform/deadline.ts';
+import { errorText } from '../platform/log.ts';
+import { SmtpTransaction } from './hop-transaction.ts';
+import type { ServerHost } from './host.ts';
+import { HostPool, type Lease, PoolBusy } from './host-pool.ts';
+import { BACK_OFF_MAX_MS, BACK_OFF_MIN_MS, type HopSettings } from './options.ts';
+
+/** A health check waits no longer, whatever a transaction may. */
+const HEALTH_MS = 10_000;
+
+interface HostState {
+  readonly pool: HostPool;
+  capabilities: HopCapabilities | null;
+  /** Tried last until then; epoch milliseconds. */
+  failedUntil: number;
+  backOffMs: number;
+}
+
+export class SmtpHop implements NextHop {
+  readonly name: string;
+  readonly oneRecipient: boolean;
+  readonly #settings: HopSettings;
+  readonly #states: readonly HostState[];
+  #isClosed = false;
+
+  constructor(hosts: readonly ServerHost[], settings: HopSettings) {
+    this.name = hosts.map(host => host.name).join(', ');
+    this.oneRecipient = hosts.some(host => host.kind === 'lmtp');
+    this.#settings = settings;
+    this.#states = hosts.map(host => ({
+      pool: new HostPool(host, settings),
+      capabilities: null,
+      failedUntil: 0,
+      backOffMs: 0,
+    }));
+  }
+
+  /** The least of all hosts seen so far: what each of them holds. */
+  capabilities(): HopCapabilities | null {
+    const seen = this.#states.flatMap(state => (state.capabilities === null ? [] : [state.capabilities]));
+    if (seen.length === 0) return null;
+    const sizes = seen.flatMap(({ sizeBytes }) => (sizeBytes === null ? [] : [sizeBytes]));
+    return {
+      sizeBytes: sizes.length === 0 ? null : Math.min(...sizes),
+      eightBitMime: seen.every(each => each.eightBitMime),
+      smtpUtf8: seen.every(each => each.smtpUtf8),
+    };
+  }
+
+  async open(signal: AbortSignal): Promise<HopTransaction> {
+    const lease = await this.#lease(signal, false);
+    return new SmtpTransaction({
+      lease,
+      timeouts: this.#settings.timeouts,
+      oneRecipient: this.oneRecipient,
+      reopen: inner => this.#lease(inner, true),
+      onLost: (lost, failure) => this.#lost(lost, failure),
+    });
+  }
+
+  async health(): Promise<Health> {
+    const answers = await Promise.all(this.#states.map(state => this.#probe(state)));
+    const bad = answers.filter(answer => answer !== null);
+    const level = bad.length === 0 ? 'ok' : bad.length < answers.length ? 'degraded' : 'down';
+    return {
+      part: 'next hop',
+      level,
+      says: level === 'ok' ? `${this.name} answers` : bad.join('; '),
+      next: level === 'ok' ? '' : 'check that the server runs, and that its firewall lets this machine connect',
+    };
+  }
+
+  /** Idle connections say QUIT; those in use close when their transaction is released. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#states.map(state => state.pool.close()));
+  }
+
+  async #lease(signal: AbortSignal, fresh: boolean): Promise<Lease> {
+    if (this.#isClosed) throw new MailError('hopUnreachable', 'the next hop was closed');
+    const failures: unknown[] = [];
+    for (const state of this.#inOrder()) {
+      try {
+        const lease = await state.pool.take(signal, { fresh });
+        if (!lease.isReused) this.#isWell(state, lease.session.capabilities);
+        return lease;
+      } catch (error) {
+        failures.push(error);
+        if (!(error instanceof PoolBusy) && !isGivenUp(signal)) this.#isIll(state, error);
+        if (signal.aborted) break;
+      }
+    }
+    // All places taken is our own limit; the hosts are well.
+    const reply = failures.every(error => error instanceof PoolBusy) ? 'busy' : 'hopUnreachable';
+    throw new MailError(reply, failures.map(error => errorText(error)).join('; '), { cause: failures.at(-1) });
+  }
+
+  /** As in the settings, but those that failed lately last, the one longest ago first. */
+  #inOrder(): HostState[] {
+    const now = Date.now();
+    const rank = (state: HostState) => (state.failedUntil > now ? state.failedUntil : 0);
+    return [...this.#states].sort((a, b) => rank(a) - rank(b));
+  }
+
+  async #probe(state: HostState): Promise<string | null> {
+    try {
+      const capabilities = await withDeadline(HEALTH_MS, state.pool.host.name, signal => state.pool.probe(signal));
+      this.#isWell(state, capabilities);
+      return null;
+    } catch (error) {
+      this.#isIll(state, error);
+      return errorText(error);
+    }
+  }
+
+  #isWell(state: HostState, { sizeBytes, eightBitMime, smtpUtf8 }: HopCapabilities): void {
+    state.capabilities = { sizeBytes, eightBitMime, smtpUtf8 };
+    state.failedUntil = 0;
+    state.backOffMs = 0;
+  }
+
+  #isIll(state: HostState, error: unknown): void {
+    state.backOffMs = Math.min(BACK_OFF_MAX_MS, Math.max(BACK_OFF_MIN_MS, state.backOffMs * 2));
+    state.failedUntil = Date.now() + state.backOffMs;
+    const fields = { host: state.pool.host.name, error: errorText(error), backOffMs: state.backOffMs };
+    this.#settings.log.warn(fields, 'next hop: host failed');
+  }
+
+  #lost(lease: Lease, failure: Error): void {
+    const state = this.#states.find(each => each.pool.host === lease.host);
+    if (state !== undefined) this.#isIll(state, failure);
+  }
+}
+
+/** The caller went away, which says nothing about the host; its deadline passing does. */
+function isGivenUp(signal: AbortSignal): boolean {
+  if (!signal.aborted) return false;
+  const { reason } = signal;
+  return !(reason instanceof Error && (reason.name === 'DeadlinePassed' || reason.name === 'TimeoutError'));
+}
