@@ -1,0 +1,45 @@
+// How much of a message is looked at before it is called hostile (I7). Used by every file of this folder; the values
+// come from the settings. Nothing here may grow with the message.
+
+export interface MessageLimits {
+  /** Parts of all levels. */
+  readonly parts: number;
+  /** Levels of multiparts and messages within messages. */
+  readonly depth: number;
+  /** Bytes of one header section. */
+  readonly headerBytes: number;
+  /** Header fields of all parts. */
+  readonly headerFields: number;
+  /** Bytes that messages within messages may decode to, all together (they can nest; other parts cannot). */
+  readonly nestedBytes: number;
+  /** Characters of HTML that are read, all parts together. */
+  readonly htmlChars: number;
+  /** Characters of text(), and of raw(). */
+  readonly textChars: number;
+  /** Links that are kept. */
+  readonly links: number;
+}
+
+/**
+ * Reasons: of the 13,000 real messages these were tried on, the largest has 53 parts, 6 levels, 12 KB of header and
+ * 110 fields. Text and HTML are cut, not refused: nobody reads the fourth megabyte.
+ */
+export const DEFAULT_LIMITS: MessageLimits = {
+  parts: 1000,
+  depth: 50,
+  headerBytes: 1024 * 1024,
+  headerFields: 20_000,
+  nestedBytes: 128 * 1024 * 1024,
+  htmlChars: 4 * 1024 * 1024,
+  textChars: 2 * 1024 * 1024,
+  links: 1000,
+};
+
+/** RFC 2046 5.1.1 allows 70; real ones are longer at times. A longer one counts as none. */
+export const BOUNDARY_MAX = 250;
+
+/** Characters of a file name that are kept: file systems end at 255. */
+export const NAME_MAX = 255;
+
+/** Characters of a URL that are kept, as in SpamAssassin and most browsers' address lines. */
+export const URL_MAX = 8192;

@@ -1,0 +1,69 @@
+// Links as the rest of Postern speaks of them: host in A-labels, registrable domain by the public suffix list. Called
+// by views.ts with what html.ts and plain.ts found. Hosts are read as browsers read them (WHATWG URL), for that is
+// where the reader ends up: numbers in hex or octal, backslashes, tabs within, user names before the host.
+
+import { getDomain } from 'tldts';
+
+import type { Link, LinkSource } from '../mail/message.ts';
+import type { RawLink } from './html.ts';
+import { URL_MAX } from './limits.ts';
+
+const SCHEME = /^([a-z][a-z0-9+.-]{0,30}):/i;
+const WITH_HOST = /^(?:https?|ftps?|wss?)$/;
+/** Nothing outside the message: parts of it, places in it. */
+const INTERNAL = /^(?:cid|mid|about|x-apple-data-detectors|file)$/;
+/** Inline pictures: a beginning is enough to tell what they are. */
+const DATA_MAX = 256;
+
+/** null for what leads nowhere: an empty or relative reference without a base, a cid: or #place. */
+export function makeLink(raw: RawLink, base: string): Link | null {
+  const url = absolute(raw.url.replace(/^[\s\u0000-\u001f]+|[\s\u0000-\u001f]+$/g, ''), base);
+  if (url === null) return null;
+  const scheme = (SCHEME.exec(url)?.[1] ?? '').toLowerCase();
+  if (INTERNAL.test(scheme)) return null;
+  const kept = url.slice(0, scheme === 'data' ? DATA_MAX : URL_MAX);
+  const host = WITH_HOST.test(scheme) ? hostOf(kept) : null;
+  return { url: kept, host, domain: host === null ? null : domainOf(host), shown: raw.shown, source: raw.source };
+}
+
+export function textLink(url: string): Link | null {
+  return makeLink({ url, shown: url.slice(0, 200), source: 'text' satisfies LinkSource }, '');
+}
+
+/** Registrable domain: one label below a public suffix; private suffixes (github.io) count. null for addresses. */
+export function domainOf(host: string): string | null {
+  return getDomain(host, { extractHostname: false, validateHostname: false, allowPrivateDomains: true });
+}
+
+function absolute(url: string, base: string): string | null {
+  if (url === '' || url.startsWith('#')) return null;
+  // A host with a port looks like a scheme: example.com:8080/x
+  const scheme = SCHEME.exec(url)?.[1];
+  if (scheme !== undefined && !scheme.includes('.')) return url;
+  if (/^[\\/]{2}/.test(url)) return `http:${url}`;
+  if (base !== '') return URL.parse(url, base)?.href ?? null;
+  // Mail clients complete what browsers would take for a path.
+  return /^(?:www\d?\.|[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}(?:[:/?#]|$))/i.test(url) && looksLikeHost(url)
+    ? `http://${url}`
+    : null;
+}
+
+/** `example.com/a` is a host, `images/logo.gif` and `logo.gif` are not. */
+function looksLikeHost(url: string): boolean {
+  const host = /^[^:/?#]*/.exec(url)?.[0] ?? '';
+  return (
+    /^www\d?\./i.test(host) || (url.length > host.length && domainOf(host.toLowerCase()) !== null && isKnown(host))
+  );
+}
+
+function isKnown(host: string): boolean {
+  return !/\.(?:gif|jpe?g|png|html?|php|asp|css|js)$/i.test(host);
+}
+
+function hostOf(url: string): string | null {
+  const parsed = URL.parse(url);
+  if (parsed !== null) return parsed.hostname.replace(/\.$/, '') || null;
+  // Not a URL to a browser; the name is kept for the lists where it is one at all.
+  const host = /^[a-z]+:[\\/]*(?:[^@/\\?#]*@)?([a-z0-9._-]{1,253})/i.exec(url)?.[1];
+  return host === undefined ? null : host.toLowerCase().replace(/\.+$/, '') || null;
+}
