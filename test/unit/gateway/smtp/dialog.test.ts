@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { GatewayRules } from '../../../src/gateway/gateway.ts';
-import { type Steering, startTestGateway, TEST_RULES, type TestGateway } from '../../support/gateway.ts';
-import { parseScript, play, type Script } from '../../support/smtp-script.ts';
+import type { GatewayRules } from '../../../../src/gateway/gateway.ts';
+import { type Steering, startTestGateway, TEST_RULES, type TestGateway } from '../../../support/gateway.ts';
+import { parseScript, play, type Script } from '../../../support/smtp-script.ts';
 
-const FOLDER = join(import.meta.dirname, '../../dialog');
+const FOLDER = join(import.meta.dirname, '../../../dialog');
 
 for (const file of readdirSync(FOLDER).filter(name => name.endsWith('.smtp'))) {
   const script = parseScript(readFileSync(join(FOLDER, file), 'utf8'));
