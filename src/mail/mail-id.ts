@@ -22,6 +22,13 @@ export function mailId(nowMs: number, random: Uint8Array): MailId {
   return id as MailId;
 }
 
+/** When an id was made, epoch milliseconds. */
+export function timeOf(id: MailId): number {
+  let ms = 0;
+  for (const char of id.slice(0, 10)) ms = ms * 32 + ALPHABET.indexOf(char);
+  return ms;
+}
+
 /** The id of the copy for the recipient at `index` (from 0) of the envelope. */
 export function copyId(id: MailId, index: number): CopyId {
   return `${id}-${index + 1}` as CopyId;

@@ -4,12 +4,13 @@
 
 import type { Envelope } from './envelope.ts';
 import type { Auth, Report } from './finding.ts';
+import { isForged } from './forged.ts';
 import type { MailId } from './mail-id.ts';
 import type { Session } from './session.ts';
 import type { Verdict } from './verdict.ts';
 
-/** Names that only we may write: removed from what comes in. All of X-Postern-* and X-Spam-* is ours. */
-const OWN_NAME = /^x-(?:postern|spam)(?:-|$)/i;
+/** Symbols named in X-Spam-Status; all of them stand in the ledger. */
+const TESTS_MAX = 200;
 
 export interface StampFacts {
   readonly id: MailId;
@@ -42,7 +43,7 @@ export interface Range {
 /**
  * Where in the header section (bytes up to and including the empty line, CRLF line ends) stand fields that claim to be
  * ours: X-Postern*, X-Spam*, and Authentication-Results with our authserv-id (RFC 8601 section 5). In order, not
- * overlapping.
+ * overlapping. For a whole header section in memory; forged.ts does the same on a stream.
  */
 export function forgedRanges(headerSection: Uint8Array, hostname: string): Range[] {
   const text = Buffer.from(headerSection.buffer, headerSection.byteOffset, headerSection.byteLength).toString('latin1');
@@ -65,40 +66,11 @@ function endOfField(text: string, start: number): number {
   }
 }
 
-function isForged(field: string, hostname: string): boolean {
-  const colon = field.indexOf(':');
-  if (colon === -1) return false;
-  const name = field.slice(0, colon).trimEnd();
-  if (OWN_NAME.test(name)) return true;
-  if (name.toLowerCase() !== 'authentication-results') return false;
-  return authservId(field.slice(colon + 1)) === hostname.toLowerCase();
-}
-
-/** The authserv-id: first token, comments and folding skipped, maybe quoted (RFC 8601 section 2.2). */
-function authservId(value: string): string {
-  const rest = withoutComments(value).trimStart();
-  const quoted = /^"((?:[^"\\]|\\.)*)"/s.exec(rest);
-  if (quoted !== null) return (quoted[1] ?? '').replace(/\\(.)/gs, '$1').toLowerCase();
-  return (/^[^\s;]+/.exec(rest)?.[0] ?? '').toLowerCase().replace(/\.$/, '');
-}
-
-function withoutComments(value: string): string {
-  let depth = 0;
-  let kept = '';
-  for (let i = 0; i < value.length; i++) {
-    const char = value[i];
-    if (char === '\\' && depth > 0) i++;
-    else if (char === '(') depth++;
-    else if (char === ')' && depth > 0) depth--;
-    else if (depth === 0) kept += char;
-  }
-  return kept;
-}
-
 function spamHeaders({ report, verdict, requiredScore }: StampFacts): string[] {
   const isSpam = verdict.outcome !== 'accept';
   const tests = report.findings
     .filter(finding => finding.kind === 'hit')
+    .slice(0, TESTS_MAX)
     .map(finding => (finding.kind === 'hit' ? `${finding.symbol}=${finding.points}` : ''));
   const status = `${isSpam ? 'Yes' : 'No'}, score=${report.score.toFixed(1)} required=${requiredScore.toFixed(1)}`;
   const level = '*'.repeat(Math.max(0, Math.min(50, Math.floor(report.score))));
@@ -130,8 +102,13 @@ function authenticationResults({ hostname, report }: StampFacts): string {
 
 function authResult(auth: Auth): string {
   const comment = auth.comment === '' ? '' : ` (${printable(auth.comment).replace(/[()\\]/g, '')})`;
-  const properties = Object.entries(auth.properties).map(([name, value]) => ` ${name}=${token(value)}`);
-  return `${auth.method}=${auth.result}${comment}${properties.join('')}`;
+  const properties = Object.entries(auth.properties).map(([name, value]) => ` ${word(name)}=${token(value)}`);
+  return `${auth.method}=${word(auth.result)}${comment}${properties.join('')}`;
+}
+
+/** A result or a property's name: what could start another result (`; dkim=pass`) has no place in it. */
+function word(text: string): string {
+  return text.replace(/[^A-Za-z0-9.-]/g, '').slice(0, 60);
 }
 
 /** RFC 5321 section 4.4, RFC 3848 for the protocol's name; no `for` with several recipients (they would be told). */
@@ -156,9 +133,15 @@ export function rfc5322Date(epochMs: number): string {
   return new Date(epochMs).toUTCString().replace('GMT', '+0000');
 }
 
-/** Folds at spaces and commas to 78 columns where it can; what cannot be folded is cut to 900 octets. */
+/**
+ * Folds at spaces and commas to 78 columns where it can; what cannot be folded is cut to 900 octets. Whatever the value
+ * is made of, it cannot leave its header: this is the last line of defence, not the only one.
+ */
 function header(name: string, value: string): string {
-  const words = value.split(/(?<=[ ,])/);
+  const words = value
+    .replace(/[^\x20-\x7e]/gu, '?')
+    .replace(/ {2,}/g, ' ')
+    .split(/(?<=[ ,])/);
   let line = `${name}: `;
   let text = '';
   for (const word of words) {

@@ -79,10 +79,15 @@ function unavailable(report: Report, policy: Policy): Choice[] {
   return report.findings
     .filter((finding): finding is Stated<Unavailable> => finding.kind === 'unavailable')
     .map(finding => ({
-      outcome: policy.unavailable[finding.scanner] ?? policy.unavailable['*'] ?? ('accept' as const),
+      outcome: choiceFor(finding.scanner, policy),
       reason: { cause: 'unavailable' as const, text: `${finding.scanner} gave no answer: ${finding.reason}` },
     }))
     .sort((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
+}
+
+/** Own entries only: a scanner named like a member of Object must not find one. */
+function choiceFor(scanner: string, { unavailable }: Policy): Outcome {
+  return (Object.hasOwn(unavailable, scanner) ? unavailable[scanner] : unavailable['*']) ?? 'accept';
 }
 
 function effects(report: Report): Choice[] {

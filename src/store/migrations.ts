@@ -22,7 +22,7 @@ export const MIGRATIONS: readonly Migration[] = [
       // Ids sort by arrival, so the id stands for the time in every index.
       'CREATE INDEX messages_by_sender ON messages (mail_from_key, id)',
       'CREATE INDEX messages_by_client ON messages (client_address, id)',
-      `CREATE INDEX messages_by_message_id ON messages (message_id, id) WHERE message_id <> ''`,
+      'CREATE INDEX messages_by_message_id ON messages (message_id, id)',
       'CREATE INDEX messages_by_digest ON messages (sha256) WHERE sha256 IS NOT NULL',
       `CREATE TABLE copies (
         copy_id TEXT PRIMARY KEY, message_id TEXT NOT NULL REFERENCES messages (id), row_version INTEGER NOT NULL,
@@ -42,7 +42,7 @@ export const MIGRATIONS: readonly Migration[] = [
         message_id TEXT PRIMARY KEY REFERENCES messages (id), row_version INTEGER NOT NULL, held_at INTEGER NOT NULL,
         stamp TEXT NOT NULL, size_bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, damage TEXT NOT NULL
       ) STRICT, WITHOUT ROWID`,
-      `CREATE INDEX holdings_damaged ON holdings (message_id) WHERE damage <> ''`,
+      'CREATE INDEX holdings_by_damage ON holdings (damage)',
       `CREATE TABLE items (
         copy_id TEXT PRIMARY KEY REFERENCES copies (copy_id), message_id TEXT NOT NULL REFERENCES holdings (message_id),
         row_version INTEGER NOT NULL, class TEXT NOT NULL, held_at INTEGER NOT NULL
