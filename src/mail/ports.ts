@@ -75,10 +75,19 @@ export interface Scanner {
   close(): Promise<void>;
 }
 
+/** What formulas of the rules need to know of the message; made by src/rules on the thread, read by it in `Combine`. */
+export interface RuleFacts {
+  /** The set of rules that made them. */
+  readonly digest: string;
+  /** Conditions that hold, by their number in the set, with their evidence. */
+  readonly holds: readonly (readonly [number, string])[];
+}
+
 /** What the expand thread found: the rules' hits and what the others need to know of the message. */
 export interface Expanded {
   readonly findings: readonly Finding[];
   readonly summary: MessageSummary | null;
+  readonly facts?: RuleFacts;
 }
 
 /** First phase, on a thread that can be killed: reads the message and matches the rules' expressions. */
@@ -94,6 +103,8 @@ export interface ScanRun {
   readonly scanner: string;
   readonly ms: number;
   readonly findings: readonly Finding[];
+  /** Of the run of the expander, where its thread gave any. */
+  readonly facts?: RuleFacts;
 }
 
 /** Last phase, pure: formulas over all findings, points, effects, caps. */
