@@ -5,6 +5,8 @@ import { isAscii, isUtf8 } from 'node:buffer';
 
 import iconv from 'iconv-lite';
 
+import { decodeUtf7 } from './utf7.ts';
+
 export interface Decoded {
   readonly text: string;
   /** False where nobody knows a charset of that name. */
@@ -21,6 +23,11 @@ const NOT_ASCII =
  */
 const WESTERN =
   /^(?:|us-ascii|ascii|ansi_x3\.4-1968|iso-?8859-1|latin-?1|windows-1252|cp1252|utf-?8|x-unknown|unknown-8bit|default)$/;
+
+const UTF_7 = /^(?:unicode-1-1-)?utf-?7$/;
+
+/** iconv-lite knows these, but they are encodings of bytes, or of mailbox names. */
+const NO_CHARSET = /^(?:hex|base64|binary|internal|utf-?7-?imap)$/;
 
 const NAME = /^[a-z0-9][a-z0-9._:+-]{0,39}$/;
 
@@ -60,13 +67,14 @@ function decoderOf(name: string): Decode | null {
   return decode;
 }
 
-/** The WHATWG encodings are what clients on the web use, iconv-lite has the others: UTF-7, code pages, UTF-32. */
+/** The WHATWG encodings are what clients on the web use, iconv-lite has the others: code pages, UTF-32. */
 function makeDecoder(name: string): Decode | null {
   try {
     const decoder = new TextDecoder(name);
     return bytes => decoder.decode(bytes);
   } catch {
-    return iconv.encodingExists(name) ? bytes => decodeIconv(bytes, name) : null;
+    if (UTF_7.test(name)) return decodeUtf7;
+    return !NO_CHARSET.test(name) && iconv.encodingExists(name) ? bytes => decodeIconv(bytes, name) : null;
   }
 }
 

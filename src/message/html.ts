@@ -54,6 +54,13 @@ const URL_ATTRIBUTES: Readonly<Record<string, LinkSource>> = {
   '* formaction': 'form',
 };
 
+/** The attributes that matter on some element: a first look that is cheap. */
+const ATTRIBUTES = new Set([
+  'content',
+  'http-equiv',
+  ...Object.keys(URL_ATTRIBUTES).map(key => key.split(' ')[1] ?? ''),
+]);
+
 export function readHtml(html: string, maxLinks: number): HtmlReading {
   const reader = new HtmlReader(html, maxLinks);
   const tokenizer = new Tokenizer({}, reader);
@@ -128,10 +135,11 @@ class HtmlReader implements TokenizerCallbacks {
     const name = this.#name(start, end);
     this.#attributeName = name;
     const isWanted =
-      URL_ATTRIBUTES[`* ${name}`] !== undefined ||
-      URL_ATTRIBUTES[`${this.#tag} ${name}`] !== undefined ||
-      (this.#tag === 'base' && name === 'href') ||
-      (this.#tag === 'meta' && (name === 'content' || name === 'http-equiv'));
+      ATTRIBUTES.has(name) &&
+      (URL_ATTRIBUTES[`* ${name}`] !== undefined ||
+        URL_ATTRIBUTES[`${this.#tag} ${name}`] !== undefined ||
+        (this.#tag === 'base' && name === 'href') ||
+        (this.#tag === 'meta' && (name === 'content' || name === 'http-equiv')));
     this.#attribute = isWanted ? '' : null;
   }
 

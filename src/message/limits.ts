@@ -12,8 +12,8 @@ export interface MessageLimits {
   readonly headerFields: number;
   /** Bytes that messages within messages may decode to, all together (they can nest; other parts cannot). */
   readonly nestedBytes: number;
-  /** Characters of HTML that are read, all parts together. */
-  readonly htmlChars: number;
+  /** Bytes of decoded text and HTML that are read, all parts together. */
+  readonly textBytes: number;
   /** Characters of text(), and of raw(). */
   readonly textChars: number;
   /** Links that are kept. */
@@ -29,8 +29,8 @@ export const DEFAULT_LIMITS: MessageLimits = {
   depth: 50,
   headerBytes: 1024 * 1024,
   headerFields: 20_000,
-  nestedBytes: 128 * 1024 * 1024,
-  htmlChars: 4 * 1024 * 1024,
+  nestedBytes: 64 * 1024 * 1024,
+  textBytes: 4 * 1024 * 1024,
   textChars: 2 * 1024 * 1024,
   links: 1000,
 };

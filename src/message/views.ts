@@ -77,7 +77,7 @@ export class Views {
 
   #readTexts(): TextPart[] {
     const texts: TextPart[] = [];
-    let left = this.#limits.htmlChars;
+    let left = this.#limits.textBytes;
     for (const part of this.#parts) {
       const kind = textKind(part);
       if (kind === null) continue;
