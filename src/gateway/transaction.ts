@@ -251,7 +251,7 @@ export class Transaction {
       this.#ports.log.info({ id: this.id }, 'released message came back, not filtered again');
       return { version: 1, id: this.id, findings: [], score: 0, ms: {}, rulesDigest: 'released', summary: null };
     }
-    return this.#ports.scan.scan(entry, deadline);
+    return this.#ports.scan.scan(entry, deadline, this.#gone);
   }
 
   async #hold(held: {

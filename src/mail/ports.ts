@@ -113,8 +113,11 @@ export type Combine = (entry: SpoolEntry, runs: readonly ScanRun[], summary: Mes
 export interface ScanService {
   /** null when mail can be scanned now, else why not: MAIL gets 451 at once. */
   notReady(): 'queue away' | 'busy' | null;
-  /** The report; throws MailError notReady, busy or deferred. Never later than `deadline` (epoch milliseconds). */
-  scan(entry: SpoolEntry, deadline: number): Promise<Report>;
+  /**
+   * The report; throws MailError notReady, busy or deferred. Never later than `deadline` (epoch milliseconds), and
+   * earlier when `signal` says that nobody waits any more.
+   */
+  scan(entry: SpoolEntry, deadline: number, signal?: AbortSignal): Promise<Report>;
   health(): Promise<Health>;
   close(): Promise<void>;
 }
