@@ -1,0 +1,424 @@
+// The pipeline as ScanService, with a real redis-server that is killed, stopped for seconds, restarted empty.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once, setMaxListeners } from 'node:events';
+import { type TestContext, test } from 'node:test';
+
+import { MailError } from '../../src/mail/error.ts';
+import type { ScanTask } from '../../src/mail/ports.ts';
+import { queueNames } from '../../src/pipeline/job.ts';
+import { createPipeline, type PipelineOptions } from '../../src/pipeline/pipeline.ts';
+import { createScanService } from '../../src/pipeline/scan-service.ts';
+import { createScanWorker } from '../../src/pipeline/scan-worker.ts';
+import { silentLog } from '../../src/platform/log.ts';
+import { createQueue, createWorker } from '../../src/platform/queue.ts';
+import { createTestRedis, type TestRedis } from '../support/redis.ts';
+import { needs } from '../support/require.ts';
+import {
+  fakeEntry,
+  fakeScanner,
+  fakeSpool,
+  newId,
+  plainCombine,
+  quickExpander,
+  stuckExpander,
+} from '../support/scan-fakes.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const log = silentLog();
+const WORKER_PROCESS = new URL('../support/scan-worker-process.ts', import.meta.url).pathname;
+
+/** A scanner that answers when the test lets it, and says what it was given. */
+function gate() {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>(resolve => {
+    open = resolve;
+  });
+  const seen: string[] = [];
+  const scanner = fakeScanner('gate', async (task: ScanTask) => {
+    seen.push(task.entry.id);
+    await opened;
+    return [{ kind: 'hit', symbol: 'GATE', strength: 1, evidence: '' }];
+  });
+  return { open, seen, scanner };
+}
+
+function pipelineOn(redis: TestRedis, more: Partial<PipelineOptions> = {}) {
+  const pipeline = createPipeline({
+    redisUrl: redis.url,
+    prefix: 'test',
+    host: 'host-1',
+    limits: { scans: 300, bytes: 1e9 },
+    concurrency: 8,
+    spool: fakeSpool,
+    parts: () => ({ expander: quickExpander, scanners: [], combine: plainCombine }),
+    expandThreads: 2,
+    expandMs: 5000,
+    scannerMs: {},
+    log,
+    ...more,
+  });
+  closers.get(redis)?.push(() => pipeline.close());
+  return pipeline;
+}
+
+/** What is closed before its Redis goes. */
+const closers = new Map<TestRedis, (() => Promise<void>)[]>();
+
+async function redisFor(t: TestContext): Promise<TestRedis> {
+  const redis = await createTestRedis();
+  closers.set(redis, []);
+  t.after(async () => {
+    redis.thaw();
+    for (const close of closers.get(redis) ?? []) await close();
+    await redis.remove();
+  });
+  return redis;
+}
+
+const soon = (ms = 20_000) => Date.now() + ms;
+const isReply = (name: string) => (error: unknown) =>
+  error instanceof MailError && error.reply.code === 451 && name === nameOf(error);
+const nameOf = (error: MailError) =>
+  ({ '4.3.0': 'notReady', '4.3.2': 'busy', '4.7.1': 'deferred' })[error.reply.enhanced as '4.3.0'];
+
+test('a message is scanned by all phases and its report comes back', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const { scanner, open, seen } = gate();
+  open();
+  const pipeline = pipelineOn(redis, {
+    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+  });
+  await waitFor('ready', () => pipeline.notReady() === null);
+  const entry = fakeEntry();
+  const report = await pipeline.scan(entry, soon());
+  assert.equal(report.id, entry.id);
+  assert.deepEqual(seen, [entry.id]);
+  assert.equal(report.findings[0]?.kind === 'hit' && report.findings[0].symbol, 'GATE');
+  assert.deepEqual(Object.keys(report.ms), ['rules', 'gate']);
+  assert.equal((await pipeline.health()).level, 'ok');
+});
+
+test('Redis that is down at the start is refused at once, and mail flows when it comes', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  const pipeline = pipelineOn(redis);
+  assert.equal(pipeline.notReady(), 'queue away');
+  await assert.rejects(pipeline.scan(fakeEntry(), soon()), isReply('notReady'));
+  assert.equal((await pipeline.health()).level, 'down');
+  await redis.start();
+  await waitFor('ready', () => pipeline.notReady() === null);
+  assert.equal((await pipeline.scan(fakeEntry(), soon())).version, 1);
+});
+
+test('Redis killed during a scan and back empty: the verdict still comes', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const { scanner, open, seen } = gate();
+  const pipeline = pipelineOn(redis, {
+    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+  });
+  await waitFor('ready', () => pipeline.notReady() === null);
+  const entry = fakeEntry();
+  const scan = pipeline.scan(entry, soon());
+  await waitFor('scanning', () => seen.length > 0);
+  await redis.kill();
+  await waitFor('noticed', () => pipeline.notReady() === 'queue away');
+  open();
+  await redis.start();
+  assert.equal((await scan).id, entry.id);
+  await waitFor('ready again', () => pipeline.notReady() === null);
+  assert.equal((await pipeline.scan(fakeEntry(), soon())).version, 1);
+});
+
+test('a job that Redis forgot before anybody took it is sent again', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const { scanner, open, seen } = gate();
+  const pipeline = pipelineOn(redis, {
+    concurrency: 1,
+    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+  });
+  await waitFor('ready', () => pipeline.notReady() === null);
+  const scans = [pipeline.scan(fakeEntry(), soon()), pipeline.scan(fakeEntry(), soon())];
+  await waitFor('scanning', () => seen.length > 0);
+  await waitFor('second waits', async () => /^:1\r/.test(await redis.say('LLEN test:scan-host-1:wait')));
+  await redis.kill();
+  await redis.start();
+  open();
+  const reports = await Promise.all(scans);
+  assert.equal(new Set(reports.map(report => report.id)).size, 2);
+  assert.equal(seen.length, 2, 'each is scanned once');
+});
+
+test('a frozen Redis closes the gate, scans are refused in time, and it opens again by itself', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const pipeline = pipelineOn(redis);
+  await waitFor('ready', () => pipeline.notReady() === null);
+  redis.freeze();
+  await assert.rejects(pipeline.scan(fakeEntry(), soon()), isReply('notReady'));
+  assert.equal(pipeline.notReady(), 'queue away');
+  await waitFor('noticed', async () => (await pipeline.health()).level === 'down');
+  redis.thaw();
+  await waitFor('ready again', () => pipeline.notReady() === null);
+  assert.equal((await pipeline.scan(fakeEntry(), soon())).version, 1);
+});
+
+test('a verdict that does not come by its deadline is a deferral, not a wait', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const { scanner, open, seen } = gate();
+  const pipeline = pipelineOn(redis, {
+    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+  });
+  await waitFor('ready', () => pipeline.notReady() === null);
+  const scan = pipeline.scan(fakeEntry(), soon(1500));
+  await waitFor('scanning', () => seen.length > 0);
+  redis.freeze();
+  open();
+  await assert.rejects(scan, isReply('deferred'));
+  redis.thaw();
+});
+
+test('a late job is dropped unread', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const opened: string[] = [];
+  const queue = createQueue({ url: redis.url, prefix: 'test', name: 'scan-host-1', log });
+  closers.get(redis)?.push(() => queue.close());
+  await waitFor('queue', () => queue.isReady());
+  const late = newId();
+  await queue.add(late, { version: 1, id: late, deadline: Date.now() - 1, enqueued: Date.now() - 1000 }, 1000);
+  const pipeline = pipelineOn(redis, {
+    spool: {
+      open: async id => {
+        opened.push(id);
+        return fakeEntry(id);
+      },
+    },
+  });
+  await waitFor('ready', () => pipeline.notReady() === null);
+  const entry = fakeEntry();
+  await pipeline.scan(entry, soon());
+  await waitFor('late job gone', async () => !(await queue.has(late)));
+  assert.deepEqual(opened, [entry.id]);
+});
+
+test('a job of unknown form is dropped and does not stop the worker', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const queue = createQueue({ url: redis.url, prefix: 'test', name: 'scan-host-1', log });
+  closers.get(redis)?.push(() => queue.close());
+  await waitFor('queue', () => queue.isReady());
+  await queue.add('what', { version: 9 }, 1000);
+  const pipeline = pipelineOn(redis);
+  await waitFor('ready', () => pipeline.notReady() === null);
+  assert.equal((await pipeline.scan(fakeEntry(), soon())).version, 1);
+  await waitFor('gone', async () => !(await queue.has('what')));
+});
+
+test('a message that kills its thread twice is unscannable', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const expander = stuckExpander();
+  const pipeline = pipelineOn(redis, {
+    expandMs: 50,
+    parts: () => ({ expander, scanners: [], combine: plainCombine }),
+  });
+  await waitFor('ready', () => pipeline.notReady() === null);
+  const { findings } = await pipeline.scan(fakeEntry(), soon());
+  assert.deepEqual(
+    findings.map(finding => finding.kind),
+    ['unscannable'],
+  );
+  assert.equal(expander.calls, 2);
+});
+
+test('an entry that cannot be opened defers its message at once', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const open = async () => Promise.reject(new MailError('unknownError', 'no such entry'));
+  const pipeline = pipelineOn(redis, { spool: { open } });
+  await waitFor('ready', () => pipeline.notReady() === null);
+  await assert.rejects(pipeline.scan(fakeEntry(), soon()), isReply('deferred'));
+});
+
+test('200 scans at once all get their own report; beyond the limit it is busy', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const { scanner, open, seen } = gate();
+  const pipeline = pipelineOn(redis, {
+    limits: { scans: 200, bytes: 1e9 },
+    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+  });
+  await waitFor('ready', () => pipeline.notReady() === null);
+  const entries = Array.from({ length: 200 }, () => fakeEntry());
+  const scans = entries.map(entry => pipeline.scan(entry, soon()));
+  await waitFor('scanning', () => seen.length > 0);
+  assert.equal(pipeline.notReady(), 'busy');
+  await assert.rejects(pipeline.scan(fakeEntry(), soon()), isReply('busy'));
+  open();
+  const reports = await Promise.all(scans);
+  assert.deepEqual(
+    reports.map(report => report.id),
+    entries.map(entry => entry.id),
+  );
+  assert.equal(pipeline.notReady(), null);
+});
+
+test('bytes in flight are bounded', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const { scanner, open } = gate();
+  const pipeline = pipelineOn(redis, {
+    limits: { scans: 10, bytes: 5000 },
+    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+  });
+  await waitFor('ready', () => pipeline.notReady() === null);
+  const scan = pipeline.scan(fakeEntry(newId(), 6000), soon());
+  assert.equal(pipeline.notReady(), 'busy');
+  open();
+  await scan;
+  assert.equal(pipeline.notReady(), null);
+});
+
+test('the job of a worker that was killed is taken over by another', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const names = queueNames('test', 'host-1');
+  const queue = createQueue({ url: redis.url, prefix: 'test', name: names.queue, log });
+  const redisOptions = { url: redis.url, name: 'test', commandTimeoutMs: 1000, log };
+  const limits = { scans: 10, bytes: 1e9 };
+  const service = createScanService({ redis: redisOptions, queue, names, limits, log });
+  closers.get(redis)?.push(
+    () => service.close(),
+    () => queue.close(),
+  );
+  const other = spawn(process.execPath, [WORKER_PROCESS, redis.url], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => other.kill('SIGKILL'));
+  await waitFor('ready', () => service.notReady() === null);
+  const entry = fakeEntry();
+  const scan = service.scan(entry, soon());
+  // The other process says the id when it has begun, and never ends it.
+  assert.equal(String((await once(other.stdout, 'data'))[0]).trim(), entry.id);
+  other.kill('SIGKILL');
+  const worker = createScanWorker({
+    redis: redisOptions,
+    queueOptions: { url: redis.url, prefix: 'test', name: names.queue, log },
+    queue,
+    names,
+    spool: fakeSpool,
+    judge: async ({ id }) => plainCombine(fakeEntry(id), [], null),
+    concurrency: 1,
+    lockMs: 500,
+    log,
+  });
+  closers.get(redis)?.unshift(() => worker.close());
+  assert.equal((await scan).id, entry.id);
+});
+
+test('a worker that no longer fetches is replaced, and health says so', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  let made = 0;
+  const pipeline = pipelineOn(redis, {
+    stuckMs: 200,
+    makeWorker: options => {
+      made += 1;
+      const idle = { running: () => 0, lastFetch: () => 0, close: async () => undefined };
+      return made === 1 ? idle : createWorker(options);
+    },
+  });
+  await waitFor('ready', () => pipeline.notReady() === null);
+  const entry = fakeEntry();
+  assert.equal((await pipeline.scan(entry, soon())).id, entry.id);
+  assert.equal(made, 2);
+  const health = (await pipeline.parts())[1];
+  assert.equal(health?.level, 'degraded');
+  assert.match(health?.says ?? '', /stopped fetching and was replaced \(1 times/);
+});
+
+test('closing waits for the scans in work', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const { scanner, open, seen } = gate();
+  const pipeline = pipelineOn(redis, {
+    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+  });
+  await waitFor('ready', () => pipeline.notReady() === null);
+  const scan = pipeline.scan(fakeEntry(), soon());
+  await waitFor('scanning', () => seen.length > 0);
+  const closed = pipeline.close();
+  await assert.rejects(pipeline.scan(fakeEntry(), soon()), isReply('notReady'));
+  open();
+  assert.equal((await scan).version, 1);
+  await closed;
+});
+
+test('a client that has gone ends the waiting, and its job is not scanned', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const { scanner, open, seen } = gate();
+  const pipeline = pipelineOn(redis, {
+    concurrency: 1,
+    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+  });
+  await waitFor('ready', () => pipeline.notReady() === null);
+  const first = fakeEntry();
+  const scan = pipeline.scan(first, soon());
+  await waitFor('scanning', () => seen.length > 0);
+  const gone = new AbortController();
+  const second = pipeline.scan(fakeEntry(), soon(), gone.signal);
+  await waitFor('second waits', async () => /^:1\r/.test(await redis.say('LLEN test:scan-host-1:wait')));
+  gone.abort();
+  await assert.rejects(second, isReply('deferred'));
+  open();
+  await scan;
+  const third = fakeEntry();
+  await pipeline.scan(third, soon());
+  assert.deepEqual(seen, [first.id, third.id]);
+});
+
+test('nothing is left in Redis and no listener in the process after 1000 scans', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const warnings: string[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning.message);
+  process.on('warning', onWarning);
+  t.after(() => process.off('warning', onWarning));
+  const pipeline = pipelineOn(redis);
+  await waitFor('ready', () => pipeline.notReady() === null);
+  const client = new AbortController();
+  setMaxListeners(20, client.signal);
+  for (let round = 0; round < 50; round++) {
+    await Promise.all(
+      Array.from({ length: 20 }, () => pipeline.scan(fakeEntry(), soon(), round % 2 ? client.signal : undefined)),
+    );
+  }
+  assert.equal(pipeline.inFlight(), 0);
+  // What stays is BullMQ's own: meta, events, id, marker, stalled-check; no job, no verdict.
+  await waitFor('jobs removed', async () => Number((await redis.say('DBSIZE')).slice(1)) < 10);
+  assert.match(await redis.say('EXISTS test:scan-host-1:completed'), /^:0/);
+  const events = Number((await redis.say('XLEN test:scan-host-1:events')).slice(1));
+  assert.ok(events < 500, `${events} events are kept`);
+  assert.deepEqual(warnings, []);
+});
