@@ -4,7 +4,18 @@
 import { isBuiltin } from 'node:module';
 
 import { type Import, readSource, type SourceFile } from './source.ts';
-import { ALLOWED, ENTRIES, FILE_LINES_MAX, GUARDED, HARMLESS, MAIL_MAY, OWNERS, ROOMS } from './table.ts';
+import {
+  ALLOWED,
+  ENTRIES,
+  FILE_LINES_MAX,
+  GENERATORS,
+  GUARDED,
+  HARMLESS,
+  MAIL_MAY,
+  MEETING_ROOMS,
+  OWNERS,
+  ROOMS,
+} from './table.ts';
 
 export interface Breach {
   readonly rule: 'room' | 'entry' | 'package' | 'guarded' | 'pure' | 'detour' | 'cycle' | 'size' | 'reach' | 'place';
@@ -55,11 +66,11 @@ function checkFile(file: SourceFile, packages: readonly string[]): readonly Brea
 function judge(
   path: string,
   room: string,
-  { target, kind, names }: Import,
+  { target, names }: Import,
   packages: readonly string[],
 ): readonly [Breach['rule'], string] | null {
   if (target.startsWith('src/') || target.startsWith('.') || target.endsWith('.ts')) {
-    return judgeOwn(room, target, kind);
+    return judgeOwn(room, target);
   }
   if (room === 'mail' && !(MAIL_MAY[path] ?? []).includes(target)) {
     return ['pure', `src/mail is pure and may not import ${target}`];
@@ -74,13 +85,9 @@ function judge(
   return judgeBuiltin(path, target.startsWith('node:') ? target : `node:${target}`, names);
 }
 
-function judgeOwn(room: string, target: string, kind: Import['kind']): readonly [Breach['rule'], string] | null {
-  const mayAll = room === 'cli' || room === 'entry';
-  if ((ENTRIES as readonly string[]).includes(target)) {
-    // main.ts starts the thread by its name; the command line starts main.ts.
-    const isStart = (room === 'cli' && target === 'src/main.ts') || (mayAll && kind === 'url');
-    return isStart ? null : ['entry', `nobody imports ${target}`];
-  }
+function judgeOwn(room: string, target: string): readonly [Breach['rule'], string] | null {
+  const mayAll = room === 'entry' || isMeetingRoom(room);
+  if (isEntry(target)) return mayAll && target !== ENTRIES[0] ? null : ['entry', `nobody imports ${target}`];
   const there = roomOf(target);
   if (there === null) return ['room', `${target} lies outside of the rooms of src`];
   if (mayAll || there === room) return null;
@@ -143,7 +150,7 @@ function checkReach(source: readonly SourceFile[]): readonly Breach[] {
   }
   const edges = edgesOf(source, 'all');
   const reached = new Set<string>();
-  const waiting: string[] = [...ENTRIES];
+  const waiting: string[] = [...ENTRIES, ...GENERATORS];
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     if (reached.has(path)) continue;
     reached.add(path);
@@ -163,8 +170,16 @@ function edgesOf(source: readonly SourceFile[], kinds: 'import' | 'all'): Readon
 function roomOf(path: string): string | null {
   const [top, folder, ...rest] = path.split('/');
   if (top !== 'src' || folder === undefined) return null;
-  if (rest.length === 0) return (ENTRIES as readonly string[]).includes(path) ? 'entry' : null;
-  return isRoom(folder) || folder === 'cli' ? folder : null;
+  if (rest.length === 0) return isEntry(path) ? 'entry' : null;
+  return isRoom(folder) || isMeetingRoom(folder) ? folder : null;
+}
+
+function isEntry(path: string): boolean {
+  return (ENTRIES as readonly string[]).includes(path);
+}
+
+function isMeetingRoom(name: string): boolean {
+  return (MEETING_ROOMS as readonly string[]).includes(name);
 }
 
 function isRoom(name: string): name is keyof typeof ROOMS {

@@ -3,7 +3,7 @@
 
 export type Room = keyof typeof ROOMS;
 
-/** The folders of src and the other folders each may import. `cli`, main.ts and thread.ts may import all. */
+/** The folders of src and the other folders each may import. */
 export const ROOMS = {
   mail: [],
   platform: [],
@@ -22,11 +22,17 @@ export const ROOMS = {
   console: ['mail', 'platform', 'message'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
-/** bin/postern starts the first; only the command line imports main.ts, which starts the thread. */
+/** Where the parts are put together: these import all, and only each other, main.ts and thread.ts import them. */
+export const MEETING_ROOMS = ['assembly', 'cli'] as const;
+
+/** bin/postern starts the first. No room imports them; where the parts meet they may be taken and started. */
 export const ENTRIES = ['src/cli/main.ts', 'src/main.ts', 'src/thread.ts'] as const;
 
+/** Not part of the running program: scripts/generate-docs.ts makes the documentation from them. */
+export const GENERATORS = ['src/config/docs.ts', 'src/config/json-schema.ts'] as const;
+
 /** The one folder that imports and wraps a package, or a part of Node of which there should be one user. */
-export const OWNERS: Readonly<Record<string, Room | 'cli'>> = {
+export const OWNERS: Readonly<Record<string, Room | (typeof MEETING_ROOMS)[number]>> = {
   pino: 'platform',
   'prom-client': 'platform',
   ioredis: 'platform',
@@ -77,6 +83,7 @@ export const ALLOWED: Readonly<Record<string, { readonly modules: readonly strin
     modules: ['node:child_process'],
     why: 'makes the self-signed certificate with the openssl program',
   },
+  'src/platform/http.ts': { modules: ['node:http'], why: 'the command line talks to the control socket' },
   'src/platform/unix-socket.ts': { modules: ['node:net'], why: 'asks a daemon on its unix socket whether it is well' },
   'src/platform/dns.ts': {
     modules: ['node:dns/promises'],
