@@ -1,0 +1,31 @@
+// What the threads of the tests of platform/threads run.
+
+import { setTimeout as after } from 'node:timers/promises';
+import { workerData } from 'node:worker_threads';
+
+export function echo(input: object): object {
+  // piscina wraps the data it was given.
+  const data: unknown = Array.isArray(workerData) ? workerData[1] : workerData;
+  return { ...input, data: data ?? null };
+}
+
+export function fail(message: string): never {
+  throw new Error(message);
+}
+
+export function spin(): never {
+  for (;;);
+}
+
+export async function wait(): Promise<void> {
+  await after(60_000);
+}
+
+export function eat(): unknown {
+  const eaten: unknown[] = [];
+  for (;;) eaten.push(new Array(100_000).fill(eaten.length));
+}
+
+export function exit(): never {
+  process.exit(3);
+}

@@ -1,0 +1,95 @@
+// A real unbound that answers from a few lines of zone data and knows nothing else. On a free port of 127.0.0.1.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { CachedResolver } from '../../src/platform/dns.ts';
+import { findProgram } from './require.ts';
+
+export interface Unbound {
+  /** `127.0.0.1:5353`, as a resolver's server. */
+  readonly server: string;
+  stop(): Promise<void>;
+}
+
+/** `records` are lines of a zone file: `a.example.org. 60 IN A 192.0.2.1`. All else does not exist. */
+export async function startUnbound(records: readonly string[]): Promise<Unbound> {
+  const folder = await mkdtemp(join(tmpdir(), 'postern-unbound-'));
+  const port = await freeUdpPort();
+  const config = join(folder, 'unbound.conf');
+  await writeFile(config, configuration(folder, port, records));
+  const child = spawn(findProgram('unbound') ?? 'unbound', ['-d', '-c', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', chunk => {
+    said += chunk;
+  });
+  const server = `127.0.0.1:${port}`;
+  const stop = async () => {
+    await ended(child);
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await answers(server, child);
+  } catch (error) {
+    await stop();
+    throw new Error(`unbound did not start: ${said}`, { cause: error });
+  }
+  return { server, stop };
+}
+
+function configuration(folder: string, port: number, records: readonly string[]): string {
+  const local = records.map(record => `  local-data: '${record}'`);
+  return [
+    'server:',
+    `  directory: "${folder}"`,
+    `  pidfile: "${folder}/unbound.pid"`,
+    '  chroot: ""',
+    '  username: ""',
+    '  use-syslog: no',
+    '  logfile: ""',
+    '  do-daemonize: no',
+    '  interface: 127.0.0.1',
+    `  port: ${port}`,
+    '  num-threads: 1',
+    '  module-config: "iterator"',
+    '  local-zone: "." static',
+    ...local,
+    'remote-control:',
+    '  control-enable: no',
+    '',
+  ].join('\n');
+}
+
+async function answers(server: string, child: ChildProcess): Promise<void> {
+  const until = Date.now() + 10_000;
+  for (;;) {
+    if (child.exitCode !== null) throw new Error('it ended');
+    const resolver = new CachedResolver({ servers: [server], deadlineMs: 300 });
+    const code = await resolver.resolve('ready.example', 'A').then(
+      () => 'answer',
+      error => error.code,
+    );
+    resolver.close();
+    if (code === 'answer' || code === 'ENOTFOUND' || code === 'ENODATA') return;
+    if (Date.now() > until) throw new Error(`no answer: ${code}`);
+  }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise(resolve => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await exit;
+}
+
+/** Freed again before unbound takes it: another process may be faster, then the start fails and says so. */
+async function freeUdpPort(): Promise<number> {
+  const socket = createSocket('udp4');
+  await new Promise<void>(resolve => socket.bind(0, '127.0.0.1', resolve));
+  const { port } = socket.address();
+  await new Promise<void>(resolve => socket.close(() => resolve()));
+  return port;
+}
