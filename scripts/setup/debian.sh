@@ -9,7 +9,7 @@ export DEBIAN_FRONTEND NEEDRESTART_SUSPEND
 
 say() { echo "postern: $*"; }
 log=$(mktemp)
-policy=/usr/sbin/policy-rc.d
+policy=${DPKG_ROOT:-}/usr/sbin/policy-rc.d
 mark='# For the time of an installation by Postern (scripts/setup/debian.sh)'
 placed=no
 
