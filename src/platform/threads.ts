@@ -174,14 +174,19 @@ class Pool implements Threads {
   }
 }
 
-/** piscina's own choice never lets a task with a signal share its thread. */
+/**
+ * piscina's own choice never lets a task with a signal share its thread: it calls the usage of a thread with one such
+ * task infinite.
+ */
 function leastBusy<W extends { readonly currentUsage: number }>(
   workers: readonly W[],
   tasksPerThread: number,
 ): W | null {
   let best: W | null = null;
+  let bestUsage = tasksPerThread;
   for (const worker of workers) {
-    if (worker.currentUsage < (best?.currentUsage ?? tasksPerThread)) best = worker;
+    const usage = Number.isFinite(worker.currentUsage) ? worker.currentUsage : 1;
+    if (usage < bestUsage) [best, bestUsage] = [worker, usage];
   }
   return best;
 }
