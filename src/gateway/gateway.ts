@@ -2,6 +2,7 @@
 // new ones in their place for the connections that come after it.
 
 import type { HopCapabilities, Ledger, Quarantine, ReleaseMarks, Router, ScanService, Spool } from '../mail/ports.ts';
+import type { Direction } from '../mail/session.ts';
 import type { Log } from '../platform/log.ts';
 import type { IntakeLimits } from './intake/intake.ts';
 import type { GuardLimits } from './intake/line-guard.ts';
@@ -17,8 +18,10 @@ export interface GatewayPorts {
   deliverable(path: string, stamp: string): AsyncIterable<Uint8Array>;
   /** What all next hops of incoming mail can do together; null while none is known. */
   hopCapabilities(): HopCapabilities | null;
+  /** Counts a connection; null where there are too many, else the function to call when it has closed. */
+  enter(clientAddress: string): (() => void) | null;
   /** May this address send one more message, or open one more connection? By rate; true where nobody can say. */
-  allows(what: 'connection' | 'message', clientAddress: string): Promise<boolean>;
+  allows(what: 'connection' | 'message', clientAddress: string, direction: Direction): Promise<boolean>;
   /** Confirmed name of a client's address, null where it has none. */
   nameOf(clientAddress: string): Promise<string | null>;
   /** Is the address in one of the networks (CIDR)? */
@@ -35,10 +38,6 @@ export interface GatewayRules {
   readonly recipients: number;
   /** Messages in one connection, then 421. */
   readonly messagesPerConnection: number;
-  /** Open connections of one address at a time. */
-  readonly connectionsPerAddress: number;
-  /** Open connections of all at a time. */
-  readonly connections: number;
   /** From the dot to the verdict, milliseconds. */
   readonly scanMs: number;
   /** For one command line, from the reply before it; RFC 5321 4.5.3.2.7 asks for 5 minutes. Milliseconds. */

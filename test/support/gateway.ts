@@ -21,6 +21,7 @@ import type {
 } from '../../src/mail/ports.ts';
 import type { Session } from '../../src/mail/session.ts';
 import { silentLog } from '../../src/platform/log.ts';
+import { ConnectionCounter } from '../../src/reputation/rates.ts';
 
 /** What a test may change at any time. */
 export interface Steering {
@@ -81,8 +82,6 @@ export const TEST_RULES: GatewayRules = {
   intake: { dataMs: 60_000, minimumRate: 0, rateWindowMs: 60_000, drainBytes: 8 * 1024 * 1024 },
   recipients: 100,
   messagesPerConnection: 100,
-  connectionsPerAddress: 50,
-  connections: 1000,
   scanMs: 10_000,
   commandMs: 60_000,
   connectionMs: 600_000,
@@ -112,6 +111,7 @@ export async function startTestGateway(
   const held: LedgerRecord[] = [];
   const spooled = new Map<string, Buffer>();
   const hops = { open: 0 };
+  const counter = new ConnectionCounter({ perClient: 2, total: 4 });
   const hop = testHop(steering, delivered, hops);
   const isDomain = (address: Address) => ['example.org', 'strict.example', ''].includes(address.domain);
   const ports: GatewayPorts = {
@@ -147,6 +147,7 @@ export async function startTestGateway(
       yield spooled.get(path) ?? Buffer.alloc(0);
     },
     hopCapabilities: () => steering.capabilities,
+    enter: address => counter.enter(address),
     allows: async what => steering.mayNot !== what,
     nameOf: async () => null,
     inNetworks: (_address, networks) => networks.length > 0,

@@ -222,7 +222,7 @@ export class Connection extends SMTPConnection {
       throw new MailError('shuttingDown', 'enough messages in one connection');
     const why = ports.scan.notReady();
     if (why !== null) throw new MailError(why === 'busy' ? 'busy' : 'notReady', `not ready: ${why}`);
-    if (isNullSender || (await ports.allows('message', this.remoteAddress))) return;
+    if (isNullSender || (await ports.allows('message', this.remoteAddress, this.listener.direction))) return;
     throw new MailError('tooManyMessages', 'message rate');
   }
 

@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net';
 import { SMTPServer } from 'smtp-server';
-import { REPLIES, replyText } from '../../mail/reply.ts';
+import { REPLIES, type Reply, replyText } from '../../mail/reply.ts';
 import type { Direction } from '../../mail/session.ts';
 import { pause } from '../../platform/deadline.ts';
 import { errorText } from '../../platform/log.ts';
@@ -32,7 +32,8 @@ export class Listener extends SMTPServer {
   ports: GatewayPorts;
   rules: GatewayRules;
   readonly #options: ListenerOptions;
-  readonly #perAddress = new Map<string, number>();
+  /** What to call when a connection's socket has closed. */
+  readonly #leave = new Map<Connection, () => void>();
   readonly #sweep: NodeJS.Timeout;
   /** Work that outlives its connection: what the books still wait for when we stop. */
   readonly #unfinished = new Set<Promise<unknown>>();
@@ -90,8 +91,7 @@ export class Listener extends SMTPServer {
     }
     await closed;
     // A socket's close event comes after the server's, and ends what was begun.
-    if (this.#perAddress.size > 0)
-      await Promise.race([new Promise<void>(resolve => this.once('left', resolve)), pause(ms)]);
+    if (this.#leave.size > 0) await Promise.race([new Promise<void>(resolve => this.once('left', resolve)), pause(ms)]);
     await Promise.allSettled(this.#unfinished);
   }
 
@@ -103,16 +103,14 @@ export class Listener extends SMTPServer {
 
   override connect(socket: Connection['_socket'], options?: { id?: string } | null): void {
     const address = canonical(socket.remoteAddress);
-    const refusal = this.#refusal(address);
-    if (refusal !== null) {
-      socket.on('error', () => undefined);
-      socket.end(`${refusal}\r\n`);
-      setTimeout(() => socket.destroy(), SWEEP_MS).unref();
-      return;
+    if (this.#options.trusted && !this.ports.inNetworks(address, this.#options.networks)) {
+      return turnAway(socket, REPLIES.notTrusted);
     }
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    const leave = this.ports.enter(address);
+    if (leave === null) return turnAway(socket, REPLIES.tooManyConnections);
     const connection = new Connection(this, socket, options ?? {});
     this.connections.add(connection);
+    this.#leave.set(connection, leave);
     connection.on('error', error =>
       this.ports.log.debug({ session: connection.id, error: errorText(error) }, 'connection'),
     );
@@ -121,7 +119,7 @@ export class Listener extends SMTPServer {
 
   override onConnect(session: { remoteAddress: string }, callback: (error?: Error | null) => void): void {
     this.ports
-      .allows('connection', session.remoteAddress)
+      .allows('connection', session.remoteAddress, this.direction)
       .then(allowed => (allowed ? callback() : callback(refused(REPLIES.tooManyConnections))))
       .catch(error => {
         this.ports.log.error({ error: errorText(error) }, 'connection limit');
@@ -131,11 +129,9 @@ export class Listener extends SMTPServer {
 
   /** Called by a connection when its socket has closed. */
   left(connection: Connection): void {
-    const address = canonical(connection.remoteAddress);
-    const open = (this.#perAddress.get(address) ?? 1) - 1;
-    if (open > 0) this.#perAddress.set(address, open);
-    else this.#perAddress.delete(address);
-    if (this.#perAddress.size === 0) this.emit('left');
+    this.#leave.get(connection)?.();
+    this.#leave.delete(connection);
+    if (this.#leave.size === 0) this.emit('left');
   }
 
   /** Bytes: the smaller of our limit and the next hops'. */
@@ -147,15 +143,6 @@ export class Listener extends SMTPServer {
   /** Only when every next hop is known to have it: there is no way down from SMTPUTF8 (RFC 6531 3.1). */
   offersSmtpUtf8(): boolean {
     return this.ports.hopCapabilities()?.smtpUtf8 === true;
-  }
-
-  #refusal(address: string): string | null {
-    const { rules, ports } = this;
-    if (this.#options.trusted && !ports.inNetworks(address, this.#options.networks))
-      return replyText(REPLIES.notTrusted);
-    if (this.connections.size >= rules.connections) return replyText(REPLIES.tooManyConnections);
-    const isMany = (this.#perAddress.get(address) ?? 0) >= rules.connectionsPerAddress;
-    return isMany ? replyText(REPLIES.tooManyConnections) : null;
   }
 
   #checkDeadlines(): void {
@@ -172,11 +159,18 @@ export class Listener extends SMTPServer {
   }
 }
 
+/** Before there is a session: one reply, and the end. */
+function turnAway(socket: Connection['_socket'], reply: Reply): void {
+  socket.on('error', () => undefined);
+  socket.end(`${replyText(reply)}\r\n`);
+  setTimeout(() => socket.destroy(), SWEEP_MS).unref();
+}
+
 function canonical(address: string | undefined): string {
   return (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '').toLowerCase();
 }
 
-function refused(reply: { code: number; enhanced: string; text: string }): Error {
+function refused(reply: Reply): Error {
   return Object.assign(new Error(`${reply.enhanced} ${reply.text}`), { responseCode: reply.code });
 }
 

@@ -1,0 +1,81 @@
+// Settings to routes: which next hop and which policy a recipient has. Made anew by each reload; a next hop whose
+// settings stayed the same keeps its connections.
+
+import type { NextHopSettings, Settings } from '../config/settings.ts';
+import { createNextHop } from '../delivery/next-hop.ts';
+import type { Address } from '../mail/address.ts';
+import type { Policy } from '../mail/policy.ts';
+import type { HopCapabilities, NextHop, Route, Router } from '../mail/ports.ts';
+import type { Log } from '../platform/log.ts';
+
+export interface Routes {
+  readonly route: Router;
+  /** Every next hop once, by the text of its settings. */
+  readonly hopsBySettings: ReadonlyMap<string, NextHop>;
+  /** What all next hops of our domains can do together; null until each has been seen. */
+  capabilities(): HopCapabilities | null;
+  /** The next hop for mail that is released to this recipient. */
+  hopFor(recipient: Address): NextHop | null;
+}
+
+/** `before` are the routes that these replace. */
+export function createRoutes(settings: Settings, log: Log, before?: Routes): Routes {
+  const hops = new Map<string, NextHop>();
+  const hopOf = (hop: NextHopSettings): NextHop => {
+    const key = JSON.stringify([hop, settings.hostname]);
+    const made = hops.get(key) ?? before?.hopsBySettings.get(key) ?? makeHop(hop, settings.hostname, log);
+    hops.set(key, made);
+    return made;
+  };
+  const incoming = new Map(
+    [...settings.domains].map(([name, domain]) => [name, { domain, hop: hopOf(domain.nextHop) }]),
+  );
+  const outgoing =
+    settings.outgoing === null ? null : { policy: settings.outgoing.policy, hop: hopOf(settings.outgoing.nextHop) };
+  const policy = (name: string): Policy => {
+    const found = settings.policies.get(name) ?? settings.policies.get('default');
+    if (found === undefined) throw new Error('there is no policy default');
+    return found;
+  };
+  const own = (address: Address): Route | null => {
+    // <postmaster> without a domain is whoever keeps the first of our domains (RFC 5321 4.5.1).
+    const found = address.domain === '' ? incoming.values().next().value : incoming.get(address.domain);
+    if (found === undefined) return null;
+    const name = found.domain.addresses.get(address.localPart.toLowerCase()) ?? found.domain.policy;
+    return { policy: policy(name), hop: found.hop };
+  };
+  const route: Router = (direction, address) => {
+    if (direction === 'incoming') return own(address);
+    const hop = own(address)?.hop ?? outgoing?.hop;
+    return hop === undefined ? null : { policy: policy(outgoing?.policy ?? 'default'), hop };
+  };
+  return {
+    route,
+    hopsBySettings: hops,
+    capabilities: () => together([...new Set([...incoming.values()].map(({ hop }) => hop))]),
+    hopFor: address => own(address)?.hop ?? outgoing?.hop ?? null,
+  };
+}
+
+function makeHop(hop: NextHopSettings, hostname: string, log: Log): NextHop {
+  const { connect, reply, afterDot } = hop.timeouts;
+  return createNextHop({
+    hosts: hop.hosts.map(host => (host.kind === 'maildir' ? `maildir:${host.path}` : host.text)),
+    tls: hop.tls,
+    hostname,
+    timeouts: { connectMs: connect, commandMs: reply, afterDotMs: afterDot },
+    log,
+  });
+}
+
+function together(hops: readonly NextHop[]): HopCapabilities | null {
+  const seen = hops.map(hop => hop.capabilities());
+  if (seen.length === 0 || seen.includes(null)) return null;
+  const known = seen.filter(one => one !== null);
+  const sizes = known.flatMap(one => (one.sizeBytes === null ? [] : [one.sizeBytes]));
+  return {
+    sizeBytes: sizes.length === 0 ? null : Math.min(...sizes),
+    eightBitMime: known.every(one => one.eightBitMime),
+    smtpUtf8: known.every(one => one.smtpUtf8),
+  };
+}

@@ -1,0 +1,55 @@
+// What runs on the threads that can be killed: reading a message and matching the rules' expressions, and checking its
+// sender. Loaded by the pools of src/assembly; nobody else calls it. One message at a time, files read whole: what it
+// takes is bounded by the pool's size and by the bytes in flight.
+
+import { readFile } from 'node:fs/promises';
+import { workerData } from 'node:worker_threads';
+import { type Finding, hit } from './mail/finding.ts';
+import type { Expanded, SpoolEntry } from './mail/ports.ts';
+import type { MessageLimits } from './message/limits.ts';
+import { readMessage } from './message/read.ts';
+import { summarise } from './message/summary.ts';
+import { compileRules, type RuleSet } from './rules/compile.ts';
+import type { RuleSource } from './rules/model.ts';
+import { entryContext } from './rules/report.ts';
+
+export { authenticate } from './scanners/sender-auth/thread.ts';
+
+/** What the expand pool's threads are made with. */
+export interface ExpandData {
+  readonly source: RuleSource;
+  readonly ownDomains: readonly string[];
+  readonly limits: MessageLimits;
+}
+
+let compiled: { readonly set: RuleSet; readonly data: ExpandData } | null = null;
+
+/** Reads the message of the entry's file; never throws for what is in it. */
+export async function expand(entry: SpoolEntry): Promise<Expanded> {
+  const { set, data } = ready();
+  return expandBytes(await readFile(entry.path), entry, { set, data });
+}
+
+/** The same for bytes at hand: `check` and `rules test` run it without a pool. */
+export function expandBytes(bytes: Uint8Array, entry: SpoolEntry, made: { set: RuleSet; data: ExpandData }): Expanded {
+  const message = readMessage(bytes, made.data.limits);
+  const matched = made.set.match(message, entryContext(entry, made.data.ownDomains));
+  const findings: Finding[] = [
+    ...message.problems(),
+    ...message.defects().map(defect => hit(defect.symbol, defect.evidence)),
+    ...matched.hits,
+  ];
+  return { findings, facts: matched.facts, summary: summarise(message) };
+}
+
+/** Compiled once a thread, at its first message or at the pool's warming. */
+function ready(): { set: RuleSet; data: ExpandData } {
+  const data: ExpandData = workerData;
+  compiled ??= { set: compileRules(data.source), data };
+  return compiled;
+}
+
+/** Compiles the rules before mail waits for it. */
+export function warm(): void {
+  ready();
+}
