@@ -9,7 +9,7 @@ export interface Problem {
   readonly file: string;
   /** From 1. */
   readonly line: number;
-  /** From 1. */
+  /** From 1, in characters (code points): a tab is one, a letter with an umlaut is one. */
   readonly column: number;
   /** What was found and what was expected. */
   readonly message: string;
@@ -19,24 +19,32 @@ export interface Problem {
   readonly source: string;
 }
 
+/** Problems shown at once: more than a screenful helps nobody, and the first often cause the rest. */
+export const PROBLEMS_MAX = 20;
+
 /** A file, or several, that cannot be used. The command line prints the problems and exits with 2. */
 export class BadFile extends Error {
   override readonly name = 'BadFile';
+  /** The first PROBLEMS_MAX of them. */
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {
-    super(problems.map(problemText).join('\n'));
-    this.problems = problems;
+    const shown = problems.slice(0, PROBLEMS_MAX);
+    const more = problems.length - shown.length;
+    super([...shown.map(problemText), ...(more === 0 ? [] : [`and ${more} more`])].join('\n'));
+    this.problems = shown;
   }
 }
 
+/** Characters of a source line that are shown, and how many of them stand before the caret at least. */
+const SHOWN = 120;
+const SHOWN_BEFORE = 60;
+
+/** Text from a file may be hostile: nothing that moves a terminal's cursor or turns the direction of writing gets out. */
 export function problemText(problem: Problem): string {
   const { file, line, column, message, hint, source } = problem;
-  const head = `${file}:${line}:${column}: ${message}`;
-  const gutter = ' '.repeat(String(line).length);
-  const shown = source.slice(0, 200).replace(/[^\x20-\x7e\u00a0-\u{10ffff}]/gu, ' ');
-  const picture = source === '' ? [] : [`  ${line} | ${shown}`, `  ${gutter} | ${' '.repeat(column - 1)}^`];
-  return [head, ...picture, ...(hint === '' ? [] : [`  ${hint}`])].join('\n');
+  const head = `${plain(file)}:${line}:${column}: ${plain(message)}`;
+  return [head, ...picture(source, line, column), ...(hint === '' ? [] : [`  ${plain(hint)}`])].join('\n');
 }
 
 /** The candidate most like `word`, null where none is near: for "did you mean". */
@@ -48,6 +56,30 @@ export function nearest(word: string, candidates: Iterable<string>): string | nu
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;
+}
+
+function picture(source: string, line: number, column: number): string[] {
+  if (source.trim() === '') return [];
+  const characters = [...source];
+  const from = Math.max(0, Math.min(column - 1 - SHOWN_BEFORE, characters.length - SHOWN));
+  const shown = plain(characters.slice(from, from + SHOWN).join(''));
+  const before = plain(characters.slice(from, column - 1).join(''));
+  const gutter = ' '.repeat(String(line).length);
+  return [`  ${line} | ${shown}`, `  ${gutter} | ${' '.repeat(widthOf(before))}^`];
+}
+
+/** Controls, line ends, lone surrogates and invisible format characters become one space each. */
+function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, ' ');
+}
+
+/** Columns of a terminal: East Asian letters and emoji take two, combining marks none. */
+function widthOf(text: string): number {
+  const wide =
+    /[\p{Emoji_Presentation}\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\uff01-\uff60]/u;
+  let width = 0;
+  for (const character of text) width += /\p{M}/u.test(character) ? 0 : wide.test(character) ? 2 : 1;
+  return width;
 }
 
 /** Damerau-Levenshtein with adjacent swaps (optimal string alignment). */

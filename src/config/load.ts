@@ -1,0 +1,126 @@
+// Reads the settings: from the file named with --config, from ./postern.yaml, or the built-in demo. Called by the
+// commands and at a reload. Whatever is wrong comes out as one BadFile with all problems.
+
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { hostname, networkInterfaces } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
+
+import { BadFile, type Problem } from '../platform/problem.ts';
+import { parseYaml, type YamlFile } from '../platform/yaml.ts';
+import { crossCheck, type Place } from './cross-check.ts';
+import { faultsOf, maskUrls, protoFaults } from './problems.ts';
+import { type Folders, resolveSettings, type World } from './resolve.ts';
+import type { Settings } from './settings.ts';
+import { table } from './table.ts';
+
+export interface LoadOptions {
+  /** As given with --config. */
+  readonly file?: string;
+  /** Absolute. */
+  readonly cwd: string;
+}
+
+export interface Loaded {
+  readonly settings: Settings;
+  /** Absolute; null when no file was there and the built-in demo holds. */
+  readonly file: string | null;
+}
+
+export const SETTINGS_FILE = 'postern.yaml';
+
+/** Throws BadFile: nothing is half loaded (I9). */
+export function loadSettings({ file, cwd }: LoadOptions): Loaded {
+  const path = resolve(cwd, file ?? SETTINGS_FILE);
+  const shown = file ?? SETTINGS_FILE;
+  const text = readText(path, shown);
+  if (text === null && file === undefined) {
+    return { settings: parseWith('', '', { folders: foldersFor(cwd), world: thisMachine() }), file: null };
+  }
+  if (text === null) throw unreadable(shown, 'there is no such file', `the path was taken from ${cwd}`);
+  const place = { folders: foldersFor(dirname(path)), world: thisMachine() };
+  return { settings: parseWith(shown, text, place), file: path };
+}
+
+/**
+ * The settings a file's text says. Relative paths start at the folder of `file`. `world` is this machine unless told:
+ * tests bring their own. Throws BadFile.
+ */
+export function parseSettings(file: string, text: string | Uint8Array, world: World = thisMachine()): Settings {
+  return parseWith(file, text, { folders: foldersFor(dirname(resolve(file))), world });
+}
+
+/** This machine as the checks see it. */
+export function thisMachine(): World {
+  const interfaces = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? []);
+  return {
+    hostName: hostname(),
+    addresses: interfaces.map(({ address }) => address),
+    exists: path => {
+      try {
+        accessSync(path, constants.R_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+  };
+}
+
+function foldersFor(base: string): Folders {
+  return { base, program: resolve(import.meta.dirname, '../..') };
+}
+
+function parseWith(file: string, text: string | Uint8Array, place: Place): Settings {
+  const yaml = parseYaml(file, text);
+  const value = yaml.value ?? {};
+  const first = table.safeParse(value);
+  const faults = [...protoFaults(yaml), ...(first.success ? [] : faultsOf(first.error.issues, yaml))];
+  const unread = new Set(faults.map(fault => String(fault.path[0] ?? '')));
+  const parsed = first.success ? first.data : table.safeParse(without(value, unread)).data;
+  const problems = [
+    ...faults.map(fault => fault.problem),
+    ...(parsed === undefined ? [] : crossProblems(yaml, crossCheck(parsed, unread, place))),
+  ];
+  if (problems.length > 0 || parsed === undefined) throw new BadFile(inOrder(problems).map(masked));
+  return resolveSettings(parsed, place.folders, place.world);
+}
+
+/** A copy without the keys that could not be read, so that the other checks have their say in the same run. */
+function without(value: unknown, keys: ReadonlySet<string>): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
+  return Object.fromEntries(Object.entries(value).filter(([key]) => !keys.has(key)));
+}
+
+function crossProblems(yaml: YamlFile, complaints: ReturnType<typeof crossCheck>): Problem[] {
+  return complaints.map(({ path, where, message, hint }) => yaml.problem(path, where, message, hint));
+}
+
+/** By place, each said once. */
+function inOrder(problems: readonly Problem[]): Problem[] {
+  const once = new Map(problems.map(problem => [`${problem.line}:${problem.column}:${problem.message}`, problem]));
+  return [...once.values()].sort((a, b) => a.line - b.line || a.column - b.column);
+}
+
+function masked(problem: Problem): Problem {
+  return { ...problem, source: maskUrls(problem.source) };
+}
+
+/** null where there is no file; throws BadFile where there is one that cannot be read. */
+function readText(path: string, shown: string): Uint8Array | null {
+  try {
+    if (statSync(path).isDirectory()) {
+      throw unreadable(shown, 'this is a folder', `did you mean "${relative('.', join(shown, SETTINGS_FILE))}"?`);
+    }
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof BadFile) throw error;
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    const hint = code === 'EACCES' ? 'let the user that runs Postern read it' : '';
+    throw unreadable(shown, `the file cannot be read (${code})`, hint);
+  }
+}
+
+function unreadable(file: string, message: string, hint: string): BadFile {
+  return new BadFile([{ file, line: 1, column: 1, message, hint, source: '' }]);
+}
