@@ -56,7 +56,7 @@ export async function openSession(
     }
   } catch (error) {
     if (!(error instanceof WireFailed) && !(error instanceof HostFailed)) throw error;
-    throw new HostFailed(`${host.name}: ${error.message}`, { cause: error });
+    throw new HostFailed(`${host.name}: ${error.message}`);
   }
 }
 

@@ -138,7 +138,7 @@ export class SmtpTransaction implements HopTransaction {
   #lost(afterDot: boolean, failure: WireFailed): HopLost {
     if (failure.kind !== 'aborted') this.#parts.onLost(this.#lease, failure);
     this.#lease.end(false);
-    return new HopLost(afterDot, `${this.host}: ${failure.message}`, { cause: failure });
+    return new HopLost(afterDot, `${this.host}: ${failure.message}`);
   }
 
   /** A new connection with the same transaction on it. What was accepted has to be accepted again. */

@@ -162,7 +162,7 @@ export class HostPool {
       // It came in the very moment we gave up.
       if (given?.kept) this.#drop(given.kept);
       else if (given !== undefined) this.#free();
-      throw new PoolBusy(error instanceof DeadlinePassed ? error.message : what, { cause: error });
+      throw new PoolBusy(error instanceof DeadlinePassed ? error.message : what);
     }
   }
 

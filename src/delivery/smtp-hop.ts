@@ -96,7 +96,7 @@ export class SmtpHop implements NextHop {
     }
     // All places taken is our own limit; the hosts are well.
     const reply = failures.every(error => error instanceof PoolBusy) ? 'busy' : 'hopUnreachable';
-    throw new MailError(reply, failures.map(error => errorText(error)).join('; '), { cause: failures.at(-1) });
+    throw new MailError(reply, failures.map(error => errorText(error)).join('; '));
   }
 
   /** As in the settings, but those that failed lately last, the one longest ago first. */

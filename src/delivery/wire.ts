@@ -20,8 +20,8 @@ export class WireFailed extends Error {
   override readonly name = 'WireFailed';
   readonly kind: WireFailure;
 
-  constructor(kind: WireFailure, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  constructor(kind: WireFailure, message: string) {
+    super(message);
     this.kind = kind;
   }
 }
@@ -185,7 +185,7 @@ export class Wire {
   #attach(socket: Socket): () => void {
     const listeners = {
       data: (bytes: Uint8Array) => this.#receive(bytes),
-      error: (error: Error) => this.#fail('closed', error.message, error),
+      error: (error: Error) => this.#fail('closed', error.message),
       end: () => this.#fail('closed', 'closed by the other side'),
       close: () => this.#fail('closed', 'closed'),
     };
@@ -201,7 +201,7 @@ export class Wire {
       for (const reply of this.#parser.push(bytes)) this.#take(reply);
     } catch (error) {
       if (!(error instanceof GarbledReply)) throw error;
-      this.#fail('garbled', error.message, error);
+      this.#fail('garbled', error.message);
     }
   }
 
@@ -225,17 +225,17 @@ export class Wire {
       return await withDeadline(ms, what, work, signal);
     } catch (error) {
       if (error instanceof WireFailed) throw error;
-      if (signal?.aborted === true) throw this.#fail('aborted', `${what}: given up`, error);
-      if (error instanceof DeadlinePassed) throw this.#fail('silent', error.message, error);
-      throw this.#fail('closed', `${what}: ${error instanceof Error ? error.message : String(error)}`, error);
+      if (signal?.aborted === true) throw this.#fail('aborted', `${what}: given up`);
+      if (error instanceof DeadlinePassed) throw this.#fail('silent', error.message);
+      throw this.#fail('closed', `${what}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 
   /** The first failure is the one that counts. */
-  #fail(kind: WireFailure, message: string, cause?: unknown): WireFailed {
+  #fail(kind: WireFailure, message: string): WireFailed {
     if (this.#failure !== null) return this.#failure;
     const isHandshake = this.#isShakingHands && kind !== 'aborted';
-    this.#failure = new WireFailed(isHandshake ? 'handshake' : kind, message, cause === undefined ? {} : { cause });
+    this.#failure = new WireFailed(isHandshake ? 'handshake' : kind, message);
     const waiter = this.#waiter;
     this.#waiter = null;
     this.#socket.destroy();

@@ -1,0 +1,267 @@
+// Several hosts, what they can do, TLS, LMTP, health.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { createNextHop } from '../../../src/delivery/next-hop.ts';
+import { MailError } from '../../../src/mail/error.ts';
+import { REPLIES } from '../../../src/mail/reply.ts';
+import { silentLog } from '../../../src/platform/log.ts';
+import { type FakeHopOptions, selfSigned } from '../../support/fake-hop.ts';
+import { needs } from '../../support/require.ts';
+import {
+  bytes,
+  deliver,
+  fakeHop,
+  hopTo,
+  MESSAGE,
+  PLAIN,
+  ready,
+  recipient,
+  sender,
+  told,
+  until,
+  within,
+} from './hop-kit.ts';
+
+const FAILURES: readonly [string, FakeHopOptions][] = [
+  ['refuses with 554', { steps: { connect: '554 no' } }],
+  ['is busy with 421', { steps: { connect: '421 busy' } }],
+  ['closes at once', { steps: { connect: 'close' } }],
+  ['says nothing', { steps: { connect: 'silent' } }],
+  ['talks garbage', { steps: { EHLO: 'garbage' } }],
+];
+
+for (const [what, options] of FAILURES) {
+  test(`a host that ${what}: the next one is used, and the first is tried last from then on`, async t => {
+    const [first, second] = [await fakeHop(t, options), await fakeHop(t)];
+    const hop = hopTo(t, [first.smtp, second.smtp], { timeouts: { commandMs: 300 } });
+    const transaction = await ready(hop);
+    assert.equal(transaction.host, second.smtp);
+    transaction.release();
+    assert.equal(await told(hop), 'done 250');
+    assert.equal(first.connections, 1);
+  });
+}
+
+test('a host that is down: the next one is used; when both are down the error names both', async t => {
+  const [first, second] = [await fakeHop(t), await fakeHop(t)];
+  await first.stop();
+  const hop = hopTo(t, [first.smtp, second.smtp]);
+  assert.equal(await told(hop), 'done 250');
+  await until(() => second.lines.includes('1 RSET'), 'RSET');
+  await second.stop();
+  await assert.rejects(
+    hop.open(within()).then(transaction => transaction.mail(sender('a@b.example'), PLAIN)),
+    error => {
+      assert(error instanceof MailError);
+      assert(error.message.includes(first.smtp) && error.message.includes(second.smtp), error.message);
+      return true;
+    },
+  );
+});
+
+test('the first host is used again once its time is over', async t => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+  const [first, second] = [await fakeHop(t, { steps: { connect: '554 no' } }), await fakeHop(t)];
+  const hop = hopTo(t, [first.smtp, second.smtp], { pool: { maxMessages: 1 } });
+  const hostsAt = async (now: number) => {
+    t.mock.timers.setTime(now);
+    const transaction = await hop.open(within());
+    transaction.release();
+    return [transaction.host === first.smtp ? 'first' : 'second', first.connections];
+  };
+  assert.deepEqual(await hostsAt(1_000_000), ['second', 1]);
+  assert.deepEqual(await hostsAt(1_029_000), ['second', 1]);
+  assert.deepEqual(await hostsAt(1_031_000), ['second', 2]);
+  // It failed again: twice as long.
+  assert.deepEqual(await hostsAt(1_089_000), ['second', 2]);
+  first.steps = {};
+  assert.deepEqual(await hostsAt(1_092_000), ['first', 3]);
+});
+
+test('all hosts are tried even where all of them failed lately', async t => {
+  const fake = await fakeHop(t, { steps: { connect: '554 no' } });
+  const hop = hopTo(t, [fake.smtp]);
+  assert.equal(await told(hop), 'open 451 4.4.1');
+  fake.steps = {};
+  assert.equal(await told(hop), 'done 250');
+});
+
+test('a deadline that passes counts against the host, a client that goes away does not', async t => {
+  const [first, second] = [await fakeHop(t, { steps: { connect: 'silent' } }), await fakeHop(t)];
+  const hop = hopTo(t, [first.smtp, second.smtp]);
+  const gone = new AbortController();
+  const opening = hop.open(gone.signal);
+  await until(() => first.connections === 1, 'connected');
+  gone.abort();
+  await assert.rejects(opening, MailError);
+  await assert.rejects(hop.open(AbortSignal.timeout(50)), MailError);
+  assert.equal(first.connections, 2);
+  assert.equal(await told(hop), 'done 250');
+  assert.equal(first.connections, 2);
+});
+
+test('while a message was scanned its host died: the other host gets the whole transaction', async t => {
+  const [first, second] = [await fakeHop(t), await fakeHop(t)];
+  const transaction = await ready(hopTo(t, [first.smtp, second.smtp]));
+  assert.equal(transaction.host, first.smtp);
+  await first.stop();
+  assert.equal((await transaction.data(bytes(MESSAGE), within())).code, 250);
+  assert.equal(transaction.host, second.smtp);
+  assert.equal(second.messages.length, 1);
+  transaction.release();
+});
+
+test('a host that can do less does not take over what was promised for another', async t => {
+  const [first, second] = [await fakeHop(t), await fakeHop(t, { offers: ['8BITMIME'] })];
+  const transaction = await ready(hopTo(t, [first.smtp, second.smtp]));
+  await first.stop();
+  await assert.rejects(transaction.data(bytes(MESSAGE), within()), (error: unknown) => {
+    return error instanceof MailError && error.reply.code === 451;
+  });
+  assert.equal(second.messages.length, 0);
+  transaction.release();
+});
+
+test('capabilities are unknown at first, then the least of all hosts seen', async t => {
+  const [first, second] = [
+    await fakeHop(t, { offers: ['SIZE 1000', '8bitmime', 'SMTPUTF8'] }),
+    await fakeHop(t, { offers: ['SIZE=500', '8BITMIME'] }),
+  ];
+  const hop = hopTo(t, [first.smtp, second.smtp]);
+  assert.equal(hop.capabilities(), null);
+  await deliver(hop);
+  assert.deepEqual(hop.capabilities(), { sizeBytes: 1000, eightBitMime: true, smtpUtf8: true });
+  await hop.health();
+  assert.deepEqual(hop.capabilities(), { sizeBytes: 500, eightBitMime: true, smtpUtf8: false });
+});
+
+for (const [offer, expected] of [
+  ['SIZE', null],
+  ['SIZE 0', null],
+  ['SIZE 99999999999999999999', null],
+  ['SIZE -5', null],
+  ['SIZE 0100', 100],
+] as const) {
+  test(`${offer} is a limit of ${expected}`, async t => {
+    const fake = await fakeHop(t, { offers: [offer] });
+    const hop = hopTo(t, [fake.smtp]);
+    await hop.health();
+    assert.equal(hop.capabilities()?.sizeBytes, expected);
+  });
+}
+
+test('health says which host does not answer, and what to do', async t => {
+  const [first, second] = [await fakeHop(t, { steps: { connect: '554 5.3.2 closed' } }), await fakeHop(t)];
+  const hop = hopTo(t, [first.smtp, second.smtp]);
+  const health = await hop.health();
+  assert.equal(health.level, 'degraded');
+  assert.equal(health.says, `${first.smtp}: greeted with 554 5.3.2 closed`);
+  assert.match(health.next, /check that the server runs/);
+  assert.deepEqual(second.lines, ['1 EHLO gateway.example', '1 QUIT']);
+  await second.stop();
+  assert.equal((await hop.health()).level, 'down');
+  first.steps = {};
+  assert.equal((await hopTo(t, [first.smtp]).health()).level, 'ok');
+});
+
+const cert = { key: '', cert: '' };
+const TLS: readonly [string, 'none' | 'may' | 'must' | 'verify', FakeHopOptions, string, boolean][] = [
+  ['none: never asked for', 'none', { tls: cert }, 'done 250', false],
+  ['may: used where offered', 'may', { tls: cert }, 'done 250', true],
+  ['may: in clear where not offered', 'may', {}, 'done 250', false],
+  ['may: in clear where refused', 'may', { tls: cert, steps: { STARTTLS: '454 not now' } }, 'done 250', false],
+  ['must: used', 'must', { tls: cert }, 'done 250', true],
+  ['must: not offered', 'must', {}, 'open 451 4.4.1', false],
+  ['must: refused', 'must', { tls: cert, steps: { STARTTLS: '454 not now' } }, 'open 451 4.4.1', false],
+  ['must: no handshake', 'must', { tls: cert, steps: { STARTTLS: { raw: '220 go\r\n' } } }, 'open 451 4.4.1', false],
+  ['verify: nobody vouches for it', 'verify', { tls: cert }, 'open 451 4.4.1', false],
+  [
+    'an answer injected behind STARTTLS',
+    'may',
+    { tls: cert, steps: { STARTTLS: { raw: '220 go\r\n250 SIZE 1\r\n' } } },
+    'open 451 4.4.1',
+    false,
+  ],
+  [
+    'half an answer injected',
+    'must',
+    { tls: cert, steps: { STARTTLS: { raw: '220 go\r\n250-' } } },
+    'open 451 4.4.1',
+    false,
+  ],
+];
+
+for (const [what, tls, options, expected, isSecure] of TLS) {
+  test(`STARTTLS ${what}: ${expected}`, async t => {
+    if (!needs(t, 'openssl')) return;
+    const fake = await fakeHop(t, { ...options, ...(options.tls === undefined ? {} : { tls: selfSigned() }) });
+    assert.equal(await told(hopTo(t, [fake.smtp], { tls, timeouts: { connectMs: 2000, commandMs: 2000 } })), expected);
+    assert.equal(fake.lines.filter(line => /EHLO/.test(line)).length, isSecure ? 2 : 1);
+  });
+}
+
+test('STARTTLS may: no handshake, so a new connection in clear, and no second try for a while', async t => {
+  const fake = await fakeHop(t, { tls: cert, steps: { STARTTLS: { say: '220 go', close: true } } });
+  const hop = hopTo(t, [fake.smtp], { pool: { maxMessages: 1 } });
+  assert.equal(await told(hop), 'done 250');
+  assert.equal(await told(hop), 'done 250');
+  assert.equal(fake.connections, 3);
+  assert.equal(fake.lines.filter(line => /STARTTLS/.test(line)).length, 1);
+});
+
+test('STARTTLS verify: the right authority and the right name', async t => {
+  if (!needs(t, 'openssl')) return;
+  const pair = selfSigned();
+  const fake = await fakeHop(t, { tls: pair });
+  assert.equal(await told(hopTo(t, [fake.smtp], { tls: 'verify', ca: pair.cert })), 'done 250');
+  assert.equal(await told(hopTo(t, [`smtp://localhost:${fake.port}`], { tls: 'verify', ca: pair.cert })), 'done 250');
+  const wrong = hopTo(t, [`smtp://127.0.0.2:${fake.port}`], { tls: 'verify', ca: pair.cert });
+  assert.equal(await told(wrong), 'open 451 4.4.1');
+});
+
+test('LMTP: LHLO, and one recipient a transaction', async t => {
+  const fake = await fakeHop(t);
+  const hop = hopTo(t, [fake.lmtp]);
+  assert.equal(hop.oneRecipient, true);
+  const transaction = await ready(hop, 'a@x.example');
+  await assert.rejects(transaction.rcpt(recipient('b@x.example')), { reply: REPLIES.otherTransaction });
+  assert.equal((await transaction.data(bytes(MESSAGE), within())).code, 250);
+  transaction.release();
+  assert.equal(fake.lines[0], '1 LHLO gateway.example');
+  assert.deepEqual(fake.messages[0]?.rcpt, ['<a@x.example>']);
+});
+
+test('LMTP: after a refused recipient another one may come', async t => {
+  const fake = await fakeHop(t, {
+    on: (step, line) => (step === 'RCPT' && line.includes('no@') ? '550 no' : undefined),
+  });
+  const transaction = await hopTo(t, [fake.lmtp]).open(within());
+  await transaction.mail(sender('f@a.example'), PLAIN);
+  assert.equal((await transaction.rcpt(recipient('no@x.example'))).code, 550);
+  assert.equal((await transaction.rcpt(recipient('yes@x.example'))).code, 250);
+  transaction.release();
+});
+
+test('LMTP over a unix socket is never encrypted', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'postern-lmtp-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const fake = await fakeHop(t, { path: join(folder, 'lmtp'), tls: cert });
+  assert.equal(await told(hopTo(t, [fake.lmtp], { tls: 'must' })), 'done 250');
+});
+
+for (const [what, hosts, hostname, message] of [
+  ['no host', [], 'gateway.example', /at least one host/],
+  ['two protocols', ['smtp://a', 'lmtp://b'], 'gateway.example', /one protocol/],
+  ['a mailbox beside a host', ['maildir:/a', 'smtp://b'], 'gateway.example', /one protocol/],
+  ['two mailboxes', ['maildir:/a', 'maildir:/b'], 'gateway.example', /one protocol/],
+  ['an EHLO name with a line end', ['smtp://a'], 'a\r\nMAIL FROM:<>', /no host name/],
+] as const) {
+  test(`createNextHop refuses ${what}`, () => {
+    assert.throws(() => createNextHop({ hosts, tls: 'may', hostname, log: silentLog() }), message);
+  });
+}
