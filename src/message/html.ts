@@ -76,6 +76,8 @@ class HtmlReader implements TokenizerCallbacks {
   readonly #maxLinks: number;
   readonly #pieces: string[] = [];
   #tag = '';
+  /** How many `<pre>` are open: line ends count in them. */
+  #pre = 0;
   /** The element whose content is left out, '' for none. */
   #hidden = '';
   #attribute: string | null = null;
@@ -97,11 +99,11 @@ class HtmlReader implements TokenizerCallbacks {
   }
 
   ontext(start: number, end: number): void {
-    if (this.#hidden === '') this.#say(this.#html.slice(start, end));
+    if (this.#hidden === '') this.#say(this.#flowing(this.#html.slice(start, end)));
   }
 
   ontextentity(codepoint: number): void {
-    if (this.#hidden === '') this.#say(String.fromCodePoint(codepoint));
+    if (this.#hidden === '') this.#say(this.#flowing(String.fromCodePoint(codepoint)));
   }
 
   onopentagname(start: number, end: number): void {
@@ -109,6 +111,7 @@ class HtmlReader implements TokenizerCallbacks {
     if (this.#tag === 'a') this.#closeAnchor();
     this.#isRefresh = false;
     this.#content = '';
+    if (this.#tag === 'pre') this.#pre++;
     if (BLOCK.has(this.#tag)) this.#pieces.push('\n\n');
     else if (this.#tag === 'br') this.#say('\n');
     else if (SPACED.has(this.#tag)) this.#say(' ');
@@ -126,6 +129,7 @@ class HtmlReader implements TokenizerCallbacks {
   onclosetag(start: number, end: number): void {
     const tag = this.#name(start, end);
     if (this.#hidden !== '' && tag === this.#hidden) this.#hidden = '';
+    if (tag === 'pre' && this.#pre > 0) this.#pre--;
     if (tag === 'a') this.#closeAnchor();
     else if (BLOCK.has(tag)) this.#pieces.push('\n\n');
     else if (SPACED.has(tag)) this.#say(' ');
@@ -170,6 +174,11 @@ class HtmlReader implements TokenizerCallbacks {
 
   #name(start: number, end: number): string {
     return this.#html.slice(start, Math.min(end, start + 40)).toLowerCase();
+  }
+
+  /** In HTML a line end is a blank like any other. */
+  #flowing(text: string): string {
+    return this.#pre > 0 || !/[\r\n]/.test(text) ? text : text.replace(/[\r\n]+/g, ' ');
   }
 
   #say(text: string): void {

@@ -15,14 +15,16 @@ const INTERNAL = /^(?:cid|mid|about|x-apple-data-detectors|file)$/;
 /** Inline pictures: a beginning is enough to tell what they are. */
 const DATA_MAX = 256;
 
-/** null for what leads nowhere: an empty or relative reference without a base, a cid: or #place. */
+/** null for what leads nowhere: an empty or relative reference without a base, cid:, #place, `http://` alone. */
 export function makeLink(raw: RawLink, base: string): Link | null {
-  const url = absolute(raw.url.replace(/^[\s\u0000-\u001f]+|[\s\u0000-\u001f]+$/g, ''), base);
+  // Browsers drop tabs and line ends wherever they stand: `java\nscript:`.
+  const url = absolute(raw.url.replace(/[\t\r\n]+/g, '').trim(), base);
   if (url === null) return null;
   const scheme = (SCHEME.exec(url)?.[1] ?? '').toLowerCase();
   if (INTERNAL.test(scheme)) return null;
   const kept = url.slice(0, scheme === 'data' ? DATA_MAX : URL_MAX);
   const host = WITH_HOST.test(scheme) ? hostOf(kept) : null;
+  if (host === null && WITH_HOST.test(scheme)) return null;
   return { url: kept, host, domain: host === null ? null : domainOf(host), shown: raw.shown, source: raw.source };
 }
 

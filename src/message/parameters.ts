@@ -9,8 +9,8 @@ import { decodeWords } from './words.ts';
 const PIECES_MAX = 200;
 /** Parameters of one field; what follows is passed over. */
 const PARAMETERS_MAX = 100;
-/** RFC 6838 4.2: type and subtype have at most 127 characters each. */
-const HEAD_MAX = 255;
+/** RFC 6838 4.2: type and subtype have at most 127 characters each. One more shows that it is too long. */
+const TOKEN_MAX = 128;
 
 export interface Structured {
   /** What stands before the first parameter, lower case, comments and white space removed: `text/plain`. */
@@ -91,15 +91,21 @@ interface Cursor {
   at: number;
 }
 
+/** A token, or two with a slash between them; what follows without a semicolon is read as a parameter. */
 function readHead(cursor: Cursor): string {
-  let head = '';
-  while (cursor.at < cursor.text.length && cursor.text[cursor.at] !== ';') {
-    if (skipComment(cursor)) continue;
-    const start = cursor.at;
-    cursor.at = indexOf(/[;(]/g, cursor);
-    head = (head + cursor.text.slice(start, cursor.at)).slice(0, HEAD_MAX);
-  }
-  return head.replace(/\s+/g, '').toLowerCase();
+  const type = readToken(cursor);
+  if (cursor.text[cursor.at] !== '/') return type;
+  cursor.at++;
+  return `${type}/${readToken(cursor)}`;
+}
+
+function readToken(cursor: Cursor): string {
+  skipBlanks(cursor);
+  const start = cursor.at;
+  cursor.at = indexOf(/[\s;/("]/g, cursor);
+  const token = cursor.text.slice(start, Math.min(cursor.at, start + TOKEN_MAX)).toLowerCase();
+  skipBlanks(cursor);
+  return token;
 }
 
 interface Parameter {
@@ -134,7 +140,8 @@ function readValue(cursor: Cursor, name: string): string {
   if (cursor.text[cursor.at] === '"') return readQuoted(cursor);
   const start = cursor.at;
   // File names come unquoted with blanks and brackets in them, and clients show the whole; other values are tokens.
-  cursor.at = indexOf(/^(?:file)?name(?:\*|$)/.test(name) ? /;/g : /[\s;(]/g, cursor);
+  const isName = /^(?:file)?name(?:\*|$)/.test(name);
+  cursor.at = indexOf(isName ? /;|\s(?=(?:file)?name\*\d)/gi : /[\s;(]/g, cursor);
   return cursor.text.slice(start, cursor.at).trim();
 }
 
@@ -183,11 +190,9 @@ function skipComment(cursor: Cursor): boolean {
   return true;
 }
 
-/** The plain form of a value with comments, as Content-Transfer-Encoding has it: lower case, first word. */
+/** The first word of a value with comments, as Content-Transfer-Encoding has it: lower case. */
 export function firstToken(text: string): string {
-  const cursor: Cursor = { text, at: 0 };
-  skipBlanks(cursor);
-  return (/^[^\s;("]{1,80}/.exec(text.slice(cursor.at, cursor.at + 200))?.[0] ?? '').toLowerCase();
+  return readToken({ text, at: 0 });
 }
 
 /** The name as a client shows it: no folders, no control characters, at most 255 characters with its end kept. */

@@ -42,6 +42,8 @@ interface Open {
   readonly part: TreePart;
   /** Known to `Boundaries` under this; null for what is no multipart. */
   boundary: string | null;
+  /** A multipart that was looked into. */
+  isSplit: boolean;
   isClosed: boolean;
 }
 
@@ -82,14 +84,14 @@ class Walk {
     const section = this.#header(start);
     const part = new TreePart(this.#place(start), section, this.#budget.defects);
     parts.push(part);
-    const open: Open = { part, boundary: null, isClosed: false };
+    const open: Open = { part, boundary: null, isSplit: false, isClosed: false };
     this.#open.push(open);
     if (section.endedBy === 'delimiter') return this.#next(this.#boundaries.match(this.#bytes, section.bodyStart));
-    if (part.isMessage && part.encoding === 'identity' && this.#mayDescend(part)) {
+    if (part.isMessage && part.encoding === 'identity' && this.#mayDescend(part, this.#depth())) {
       part.children = 1;
       return { at: part.bodyStart, path: childPath(part), defaultType: 'text/plain' };
     }
-    if (part.isMultipart && this.#mayDescend(part)) this.#openMultipart(open);
+    if (part.isMultipart && this.#mayDescend(part, this.#depth())) this.#openMultipart(open);
     return this.#next(this.#boundaries.find(this.#bytes, part.bodyStart));
   }
 
@@ -150,6 +152,7 @@ class Walk {
 
   #openMultipart(open: Open): void {
     const { part } = open;
+    open.isSplit = true;
     if (part.boundary === '') this.#budget.defects.add('MIME_BOUNDARY_MISSING', part.path);
     open.boundary = part.boundary || guessBoundary(this.#bytes, part.bodyStart) || null;
     if (open.boundary === null) return;
@@ -160,7 +163,8 @@ class Walk {
   /** A message in base64 or quoted-printable, which RFC 2046 5.2.1 forbids and clients open. */
   #descendEncoded(part: TreePart): void {
     const budget = this.#budget;
-    if (!this.#mayDescend(part)) return;
+    const depth = this.#depth() + 1; // It is closed already, and counts all the same.
+    if (!this.#mayDescend(part, depth)) return;
     if (budget.nestedBytes + part.bodyEnd - part.bodyStart > budget.limits.nestedBytes) {
       this.#problem(`messages within messages of more than ${budget.limits.nestedBytes} bytes`, part.path);
       return;
@@ -168,14 +172,14 @@ class Walk {
     const bytes = part.decoded();
     budget.nestedBytes += bytes.length;
     part.children = 1;
-    new Walk(bytes, part.path, budget).run(childPath(part), this.#depth());
+    new Walk(bytes, part.path, budget).run(childPath(part), depth);
   }
 
-  #mayDescend(part: TreePart): boolean {
-    const { depth } = this.#budget.limits;
-    if (this.#depth() <= depth) return true;
-    this.#budget.defects.add('MIME_TOO_DEEP', part.path);
-    this.#problem(`nested deeper than ${depth} levels`, part.path);
+  #mayDescend(part: TreePart, depth: number): boolean {
+    const { limits, defects } = this.#budget;
+    if (depth <= limits.depth) return true;
+    defects.add('MIME_TOO_DEEP', part.path);
+    this.#problem(`nested deeper than ${limits.depth} levels`, part.path);
     return false;
   }
 
@@ -194,7 +198,8 @@ class Walk {
   }
 }
 
-function noteEnd({ part, boundary, isClosed }: Open, defects: Defects): void {
+function noteEnd({ part, boundary, isSplit, isClosed }: Open, defects: Defects): void {
+  if (!isSplit) return;
   if (part.children === 0) defects.add('MIME_NO_PARTS', part.path);
   else if (!isClosed && boundary !== null) defects.add('MIME_MULTIPART_UNCLOSED', part.path);
 }
