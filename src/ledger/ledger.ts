@@ -42,8 +42,9 @@ async function unknownBefore(store: Store, entry: SpoolEntry): Promise<MailId | 
     const copies = await store.read(db =>
       db.selectFrom('copies').select('rcpt_key').where('message_id', '=', id).where('state', '=', 'unknown'),
     );
+    const unknown = new Set(copies.map(copy => copy.rcpt_key));
     // The id of a row was made by mailId().
-    if (wanted.isSubsetOf(new Set(copies.map(copy => copy.rcpt_key)))) return id as MailId;
+    if ([...wanted].every(recipient => unknown.has(recipient))) return id as MailId;
   }
   return null;
 }
