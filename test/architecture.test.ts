@@ -108,3 +108,26 @@ describe('a planted breach is found', () => {
     assert.deepEqual(found().map(breachText), []);
   });
 });
+
+describe('the tests', () => {
+  const files = readdirSync(join(ROOT, 'test'), { recursive: true })
+    .map(name => join('test', String(name)))
+    .filter(name => name.endsWith('.ts'));
+  const textOf = (name: string) => readFileSync(join(ROOT, name), 'utf8');
+
+  test('pass over what is not there in one way only, which fails where everything is required', () => {
+    const other =
+      /\b(?:t|test|it|describe|suite|context)\.(?:skip|only|todo)\(|\{[^}\n]*\b(?:skip|only|todo): (?!\(\))/;
+    const exempt = ['test/support/require.ts', 'test/architecture.test.ts'];
+    assert.deepEqual(
+      files.filter(name => !exempt.includes(name) && other.test(textOf(name))),
+      [],
+    );
+  });
+
+  test('name every invariant that the design says may never break', () => {
+    const named = new Set(files.flatMap(name => [...textOf(name).matchAll(/['"`](I\d+): /g)].map(([, id = '']) => id)));
+    const missing = Array.from({ length: 10 }, (_, index) => `I${index + 1}`).filter(id => !named.has(id));
+    assert.deepEqual(missing, []);
+  });
+});
