@@ -24,7 +24,7 @@ import { ALLOWED } from '../scripts/architecture/table.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PACKAGES = Object.keys(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).dependencies);
 
-test('the source keeps to the table of rooms, packages and guarded modules', () => {
+test('I3: the source keeps to the table of rooms, packages and guarded modules', () => {
   const { breaches } = checkArchitecture(ROOT, PACKAGES);
   assert.deepEqual(breaches.map(breachText), []);
 });

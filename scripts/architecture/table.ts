@@ -89,6 +89,7 @@ export const ALLOWED: Readonly<Record<string, { readonly modules: readonly strin
     modules: ['node:dns/promises'],
     why: 'the one resolver, with cache and limits',
   },
+  'src/scanners/clamav/clamd-link.ts': { modules: ['node:net'], why: 'a connection to clamd that can be cut' },
   'src/gateway/smtp/listener.ts': { modules: ['node:net'], why: 'takes SMTP connections' },
   'src/delivery/wire.ts': { modules: ['node:net', 'node:tls'], why: 'talks to the next hop' },
 };
