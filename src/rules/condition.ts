@@ -18,16 +18,27 @@ import {
 export const SYMBOL = /^[A-Z][A-Z0-9_]{1,63}$/;
 /** Deeper formulas cannot be read; the stack of the thread is safe from them too. */
 const DEPTH_MAX = 20;
-const COMBINATORS = ['all', 'any', 'not', 'at-least'];
+const COMBINATORS = ['all', 'any', 'not', 'at-least', 'found'];
 
 /** Where we are: on the top, or inside of a thing, whose fields are the targets there. */
 interface Scope {
   readonly thing: ThingSpec | null;
   readonly depth: number;
+  /** Gathers where symbols are named: whether they exist shows when all files are read. */
+  readonly named: Named[];
 }
 
-/** null where it is wrong; the problem is noted. */
-export function readCondition(place: Place, scope: Scope = { thing: null, depth: 0 }): Condition | null {
+export interface Named {
+  readonly symbol: string;
+  readonly place: Place;
+}
+
+/** null where it is wrong; the problem is noted. Adds the symbols it names to `named`. */
+export function readWhen(place: Place, named: Named[]): Condition | null {
+  return readCondition(place, { thing: null, depth: 0, named });
+}
+
+function readCondition(place: Place, scope: Scope): Condition | null {
   const { value } = place;
   if (scope.depth > DEPTH_MAX)
     return place.wrong(
@@ -59,7 +70,10 @@ function joined(conditions: readonly (Condition | null)[]): Condition | null {
 }
 
 function readSymbol(place: Place, value: string, scope: Scope): Condition | null {
-  if (SYMBOL.test(value) && scope.thing === null) return { kind: 'found', symbol: value };
+  if (SYMBOL.test(value) && scope.thing === null) {
+    scope.named.push({ symbol: value, place });
+    return { kind: 'found', symbol: value };
+  }
   if (scope.thing !== null)
     return place.wrong(
       `${found(value)} is no field with a test`,
@@ -82,11 +96,19 @@ function readEntry(key: string, entry: Place, parent: Place, scope: Scope): Cond
   if (key === 'not') return negated(readCondition(entry, inner));
   if (key === 'at-least') return readAtLeast(entry, parent.at('of'), inner);
   if (scope.thing !== null) return readField(key, entry, scope.thing);
+  if (key === 'found') return readFound(entry, scope);
   const thing = thingSpec(key);
   if (thing !== null) return readThing(key, thing, entry, inner);
   const spec = valueSpec(key);
   if (spec !== null) return asValues(key, readTest(entry, spec));
   return readDotted(key, entry);
+}
+
+/** A symbol among targets: `found: SPF_FAIL`. */
+function readFound(place: Place, scope: Scope): Condition | null {
+  if (typeof place.value === 'string' && SYMBOL.test(place.value)) return readSymbol(place, place.value, scope);
+  const hint = 'for several write `all: [ONE, OTHER]` or `any: [ONE, OTHER]`';
+  return place.wrong(`${found(place.value)} where one symbol was expected`, hint);
 }
 
 function readList(kind: 'all' | 'any', place: Place, scope: Scope): Condition | null {
@@ -181,7 +203,7 @@ function negated(of: Condition | null): Condition | null {
 }
 
 function targetHint(key: string): string {
-  if (SYMBOL.test(key)) return 'the symbol of a rule is a condition by itself: write it without a colon';
+  if (SYMBOL.test(key)) return `write \`found: ${key}\`, or the symbol alone as an entry of a list`;
   if (/^headers? /i.test(key) && parseHeaderTarget(key) === null)
     return 'write `header NAME` or `header NAME raw`, for example `header X-Mailer`';
   const near = suggest(key, [...COMBINATORS, ...Object.keys(VALUES), ...Object.keys(THINGS), ...dottedNames()]);

@@ -80,7 +80,8 @@ function readPieces(place: Place, when: Condition | null): Pieces | null {
   const { value } = place;
   if (typeof value === 'string' || typeof value === 'number') {
     if (when === null) return null;
-    const targets = [...new Set(targetsOf(when))];
+    const positive = targetsOf(withoutNot(when));
+    const targets = [...new Set(positive.length > 0 ? positive : targetsOf(when))];
     const [only, ...others] = targets;
     if (only === undefined || others.length > 0) {
       return place.wrong(
@@ -127,6 +128,15 @@ function pieceProblem(key: string, piece: Place): boolean {
     'key',
   );
   return true;
+}
+
+/** What must not be there is rarely what an example shows. */
+function withoutNot(condition: Condition): Condition {
+  if (condition.kind === 'not') return { kind: 'all', of: [] };
+  if (condition.kind === 'all' || condition.kind === 'any' || condition.kind === 'at-least') {
+    return { ...condition, of: condition.of.map(withoutNot) };
+  }
+  return condition;
 }
 
 /** Of `client` and `count` the field too: they are not one text. */

@@ -4,7 +4,7 @@ import type { Effect } from '../mail/finding.ts';
 import { BadFile, type Problem } from '../platform/problem.ts';
 import { parseYaml } from '../platform/yaml.ts';
 
-import { readCondition, SYMBOL } from './condition.ts';
+import { type Named, readWhen, SYMBOL } from './condition.ts';
 import { type Example, readExamples } from './example.ts';
 import { type Condition, type Group, POINTS_MAX } from './model.ts';
 import { suggest } from './operator.ts';
@@ -23,6 +23,8 @@ export interface Entry {
   readonly group: string | undefined;
   readonly isEnabled: boolean | undefined;
   readonly when: Condition | undefined;
+  /** The symbols its condition names, with their places. */
+  readonly named: readonly Named[];
   /** True also where the condition has a problem, so that one mistake is not said twice. */
   readonly hasWhen: boolean;
   readonly examples: readonly Example[];
@@ -33,6 +35,8 @@ export interface GroupEntry extends Group {
 }
 
 export interface RuleFile {
+  /** False where it is no YAML, or no map: then nothing is known of its symbols. */
+  readonly isWhole: boolean;
   readonly entries: readonly Entry[];
   readonly groups: readonly GroupEntry[];
 }
@@ -44,9 +48,10 @@ const EFFECTS: readonly (Effect | 'none')[] = ['tag', 'quarantine', 'reject', 'd
 const ABOUT_MAX = 200;
 
 export function readRuleFile(file: string, text: string, problems: Problem[]): RuleFile {
-  const nothing: RuleFile = { entries: [], groups: [] };
+  const nothing: RuleFile = { isWhole: false, entries: [], groups: [] };
   const root = parsed(file, text, problems);
-  if (root === null || root.value === null) return nothing;
+  if (root === null) return nothing;
+  if (root.value === null) return { ...nothing, isWhole: true };
   if (!isMap(root.value)) {
     root.wrong(
       `${found(root.value)} where \`rules:\` was expected`,
@@ -58,6 +63,7 @@ export function readRuleFile(file: string, text: string, problems: Problem[]): R
   const rules = mapAt(root, 'rules', 'each rule is `SYMBOL:` and below it what it says');
   const groups = mapAt(root, 'groups', 'for example {SCAM_WORDS: {cap: 5}}');
   return {
+    isWhole: true,
     entries: rules.map(([symbol, place]) => readEntry(symbol, place, file)).filter(entry => entry !== null),
     groups: groups.map(([name, place]) => readGroup(name, place)).filter(group => group !== null),
   };
@@ -104,7 +110,8 @@ function readEntry(symbol: string, place: Place, file: string): Entry | null {
     if (!RULE_KEYS.includes(key)) entry.wrong(`unknown key ${found(key)} in a rule`, ruleKeyHint(key), 'key');
   }
   const hasWhen = Object.hasOwn(place.value, 'when');
-  const when = hasWhen ? readCondition(place.at('when')) : null;
+  const named: Named[] = [];
+  const when = hasWhen ? readWhen(place.at('when'), named) : null;
   const examples = hasWhen ? readExamples(place.at('examples'), symbol, when) : [];
   if (!hasWhen && Object.hasOwn(place.value, 'examples'))
     place.at('examples').wrong('examples without a `when`', 'examples show what `when` hits', 'key');
@@ -120,6 +127,7 @@ function readEntry(symbol: string, place: Place, file: string): Entry | null {
     group: optional(place, 'group', readName),
     isEnabled: optional(place, 'enabled', readYesNo),
     when: when ?? undefined,
+    named,
     hasWhen,
     examples,
   };
@@ -210,6 +218,8 @@ function symbolHint(text: string): string {
 }
 
 function ruleKeyHint(key: string): string {
+  if (key.includes(' ') && !key.startsWith('header '))
+    return 'inside of { } a comma ends a value: put a text with commas in quotes';
   if (key === 'score') return 'did you mean "points"?';
   if (key === 'description' || key === 'describe') return 'did you mean "about"?';
   if (key === 'action' || key === 'actions') return 'did you mean "effect"?';

@@ -12,7 +12,7 @@ import type { Example } from './example.ts';
 import { type Entry, type GroupEntry, type RuleFile, readRuleFile } from './file.ts';
 import { FILES_MAX, type Group, RULES_MAX, type Rule, type RuleSource } from './model.ts';
 import { suggest } from './operator.ts';
-import { circles, symbolsOf } from './order.ts';
+import { circles } from './order.ts';
 import { PROBLEMS_MAX } from './place.ts';
 import { type ExampleResult, runExamples } from './try.ts';
 
@@ -63,7 +63,10 @@ export function lintTexts(texts: readonly RuleText[], problems: Problem[] = []):
   const rules = [...entries.values()].map(one => one.rule);
   if (rules.length > RULES_MAX)
     problems.push(plain(texts[0]?.file ?? '', `${rules.length} rules`, `at most ${RULES_MAX}`));
-  const warnings = checkTogether([...entries.values()], groups, problems);
+  const warnings = checkTogether(
+    { standing: [...entries.values()], groups, isWhole: files.every(file => file.isWhole) },
+    problems,
+  );
   const source: RuleSource = { rules, groups: [...groups.values()], digest: digestOf(rules, groups) };
   if (problems.length > 0) return { source: null, problems: firstOf(problems), warnings, examples: [] };
   const results = runExamples(source, examples);
@@ -210,12 +213,15 @@ function ruleOf(entry: Entry, base: Rule | undefined): Rule {
   };
 }
 
+interface Together {
+  readonly standing: readonly Standing[];
+  readonly groups: ReadonlyMap<string, Group>;
+  /** False where a file could not be read at all: what is unknown may be in it. */
+  readonly isWhole: boolean;
+}
+
 /** What only shows when all files are known: names, circles, groups. Returns the warnings. */
-function checkTogether(
-  standing: readonly Standing[],
-  groups: ReadonlyMap<string, Group>,
-  problems: Problem[],
-): Problem[] {
+function checkTogether({ standing, groups, isWhole }: Together, problems: Problem[]): Problem[] {
   const known = new Map(standing.map(one => [one.rule.symbol, one]));
   const warnings: Problem[] = [];
   for (const { rule, entry } of standing) {
@@ -230,15 +236,13 @@ function checkTogether(
       );
     }
     if (rule.when === null) continue;
-    for (const symbol of new Set(symbolsOf(rule.when))) {
+    for (const { symbol, place: where } of entry.named) {
       const other = known.get(symbol);
-      if (other === undefined)
-        say(
-          `unknown symbol ${symbol}`,
-          suggest(symbol, known.keys()) || 'it is no rule, and no scanner symbol of scores.yaml',
-        );
-      else if (!other.rule.isEnabled && rule.isEnabled)
+      const near = suggest(symbol, known.keys()) || 'it is no rule, and no scanner symbol of scores.yaml';
+      if (other === undefined && isWhole) problems.push(where.problem(`unknown symbol ${symbol}`, near));
+      else if (other?.rule.isEnabled === false && rule.isEnabled) {
         warn(`${rule.symbol} needs ${symbol}, which is switched off`, 'it counts as never found');
+      }
     }
     if (rule.about === '')
       warn(`${rule.symbol} has no \`about\``, 'say what it finds, for the people who read reports');

@@ -9,6 +9,7 @@ import { compileRules, type RuleSet } from './compile.ts';
 import type { Example } from './example.ts';
 import type { Rule, RuleSource } from './model.ts';
 import { symbolsOf } from './order.ts';
+import type { Place } from './place.ts';
 
 export interface ExampleResult {
   readonly symbol: string;
@@ -28,12 +29,17 @@ export function runExamples(source: RuleSource, examples: readonly Example[]): E
     if (didHit === (expects === 'hit')) return { symbol, expects, problem: null };
     const problem = didHit
       ? place.problem(`${symbol} hits this example, but must miss it`, 'narrow `when`, or move the example to `hit`')
-      : place.problem(
-          `${symbol} misses this example, but must hit it`,
-          'change `when` or the example until they agree',
-        );
+      : place.problem(`${symbol} misses this example, but must hit it`, missHint(place));
     return { symbol, expects, problem };
   });
+}
+
+/** A comma in a plain text of a [list] makes two examples of it, and nothing else tells. */
+function missHint(place: Place): string {
+  const isCut = typeof place.value === 'string' && /\[.*,.*\]/.test(place.problem('').source);
+  return isCut
+    ? 'is it cut at a comma? inside of [ ] a text with a comma needs quotes'
+    : 'change `when` or the example until they agree';
 }
 
 function hits(set: RuleSet, example: Example): boolean {
