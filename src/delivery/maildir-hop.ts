@@ -41,7 +41,7 @@ export class MaildirHop implements NextHop {
     try {
       await orAborted(signal, this.#makeFolders());
     } catch (error) {
-      throw new MailError('hopUnreachable', `${this.name}: ${errorText(error)}`, { cause: error });
+      throw new MailError('hopUnreachable', this.name, { cause: error });
     }
     return new MaildirTransaction(this.#host, this.#hostname);
   }
@@ -109,7 +109,7 @@ class MaildirTransaction implements HopTransaction {
     try {
       await syncFolder(join(this.#folder, 'new'));
     } catch (error) {
-      throw new HopLost(true, `${this.host}: ${errorText(error)}`, { cause: error });
+      throw new HopLost(true, `${this.host}: renamed, but not known to be on disk`, { cause: error });
     }
     return { code: 250, enhanced: '2.0.0', text: `Ok: queued as ${name}` };
   }
@@ -172,5 +172,5 @@ function refusalOf(error: unknown, host: string): HopReply {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'ENOSPC' || code === 'EDQUOT') return DISK_FULL;
   if (typeof code === 'string') return NOT_WRITTEN;
-  throw new HopLost(false, `${host}: ${errorText(error)}`, { cause: error });
+  throw new HopLost(false, `${host}: nothing was delivered`, { cause: error });
 }

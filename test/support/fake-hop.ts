@@ -21,13 +21,14 @@ export type Step =
 
 /**
  * A text: said, CRLF added. silent: nothing is said, the connection stays. close: closed without a word. reset: TCP
- * reset. garbage: bytes that are no reply. endless: reply lines without end. long: a line without end. drip: a reply,
+ * reset. stall: nothing more is read. garbage: bytes that are no reply. endless: reply lines without end. long: a line without end. drip: a reply,
  * byte by byte, that would take hours. `{ say, close: true }`: says it, then closes. `{ raw }`: exactly these bytes.
  */
 export type Act =
   | 'silent'
   | 'close'
   | 'reset'
+  | 'stall'
   | 'garbage'
   | 'endless'
   | 'long'
@@ -100,13 +101,14 @@ export async function startFakeHop(options: FakeHopOptions = {}): Promise<FakeHo
   return fake;
 }
 
-/** A certificate for localhost and 127.0.0.1, made by openssl. */
-export function selfSigned(): { key: string; cert: string } {
+/** A certificate made by openssl; for localhost and 127.0.0.1 where no name is given. */
+export function selfSigned(name?: string): { key: string; cert: string } {
   const pem = execFileSync(
     'openssl',
     [
       ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-      ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
+      ...['-subj', `/CN=${name ?? 'localhost'}`],
+      ...['-addext', `subjectAltName=${name === undefined ? 'DNS:localhost,IP:127.0.0.1' : `DNS:${name}`}`],
       ...['-keyout', '-', '-out', '-'],
     ],
     { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
@@ -258,6 +260,7 @@ class Dialogue {
     }
     if (act === 'close') return void this.#socket.destroy();
     if (act === 'reset') return void this.#socket.resetAndDestroy();
+    if (act === 'stall') return void this.#socket.pause();
     if (act === 'garbage') return void this.#socket.write('\x00\xff<html>what a day</html>\r\n\r\n');
     if (act === 'endless') return this.#repeatedly(() => this.#socket.write('250-more\r\n'.repeat(50)), 5);
     if (act === 'long') return this.#repeatedly(() => this.#socket.write('250 '.padEnd(1000, 'x')), 5);

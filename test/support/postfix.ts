@@ -1,228 +1,234 @@
-// A real Postfix of a test's own, from the private folder that scripts/setup/postfix.sh unpacks: own configuration,
-// queue, port and log; never the host's mail server. Postfix needs root, so without it the test is passed over.
+// A real Postfix of our own for tests, from the package unpacked under .local/debian (scripts/setup.sh test), or an
+// installed one. Nothing of the machine's own Postfix is read or written. Needs root, as Postfix does; no user is made:
+// `daemon` owns its queue and `nobody` runs what it delivers with, both there on every Debian.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { access, chmod, chown, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
 
+import { freePorts, listening } from './dovecot.ts';
 import { passOver } from './require.ts';
-import { waitFor } from './wait-for.ts';
 
-export interface TestPostfix {
-  /** Of 127.0.0.1. */
+export interface PostfixOptions {
+  /** Where mail for `domains` goes: `lmtp:inet:127.0.0.1:PORT`, `smtp:[127.0.0.1]:PORT`, `discard:`. */
+  readonly transport: string;
+  /** Domains it is the final server of; mail for others is refused. `x.example` where absent. */
+  readonly domains?: readonly string[];
+  /** Addresses that exist in them; all do where absent. */
+  readonly mailboxes?: readonly string[];
+  /** Further lines of main.cf: `message_size_limit=1000`, `smtp_host_lookup=native`. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Turns STARTTLS on. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+  /** Where mail for all other domains goes (relaying allowed for 127.0.0.0/8): `[127.0.0.1]:PORT`. */
+  readonly relayhost?: string;
+}
+
+export interface Postfix {
   readonly port: number;
-  /** What it has logged so far. */
   log(): Promise<string>;
-  /** Runs one of its programs: `run('postqueue', '-p')`; resolves with its output. */
-  run(program: string, ...args: readonly string[]): Promise<string>;
   /** SIGSTOP to all its processes: it is there and does not answer. */
   freeze(): void;
   thaw(): void;
-  /** Ends it; `start` brings it back on the same port with the same queue. */
+  /** Kills all its processes; port, queue and log stay for `resume`. */
+  halt(): Promise<void>;
+  resume(): Promise<void>;
+  /** Ends it and removes everything. */
   stop(): Promise<void>;
-  start(): Promise<void>;
-  /** Ends it and removes its folder. */
-  remove(): Promise<void>;
 }
 
-export interface PostfixOptions {
-  /** Lines of main.cf on top of ours, by name: `{ relay_domains: 'example.com', relay_transport: 'lmtp:unix:…' }`. */
-  readonly main: Readonly<Record<string, string>>;
-  /** More lines of master.cf. */
-  readonly master?: readonly string[];
+const UNPACKED = join(import.meta.dirname, '../../.local/debian');
+/** uid and gid of `daemon` on every Debian (base-passwd). */
+const DAEMON = 1;
+
+/** True when there is a Postfix and we may start it; else the test is skipped, or fails where all is required. */
+export async function needsPostfix(t: TestContext): Promise<boolean> {
+  if (process.getuid?.() !== 0) return passOver(t, 'not root, which Postfix needs');
+  return (await findRoot()) === null ? passOver(t, 'not installed: postfix (sh scripts/setup.sh test)') : true;
 }
 
-const UNPACKED = fileURLToPath(new URL('../../.local/debian/', import.meta.url));
-const DAEMONS = join(UNPACKED, 'usr/lib/postfix/sbin');
-/** Accounts that every Debian has: the package would make `postfix` and `postdrop`, but it is not installed. */
-const OWNER = 'mail';
-const SUBMITTERS = 'uucp';
-const QUEUE_FOLDERS = ['active', 'bounce', 'corrupt', 'defer', 'deferred', 'flush', 'hold', 'incoming', 'private'];
-
-/** True when Postfix can be run here; else the test is skipped or failed (see require.ts), and its body must return. */
-export function needsPostfix(t: TestContext): boolean {
-  if (libraryPath() === null) return passOver(t, 'no Postfix in .local/debian: run `sh scripts/setup.sh test`');
-  if (process.getuid?.() !== 0) return passOver(t, 'Postfix runs as root only');
-  return true;
-}
-
-/** Not started yet. */
-export async function createTestPostfix(options: PostfixOptions): Promise<TestPostfix> {
+export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
+  const root = await findRoot();
+  if (root === null) throw new Error('no Postfix found: run sh scripts/setup.sh test');
   const folder = await mkdtemp(join(tmpdir(), 'postern-postfix-'));
-  const port = await freePort();
-  const config = join(folder, 'etc');
+  const [port = 0] = await freePorts(1);
+  await makeFolders(folder, root);
+  const { key, cert } = options.tls ?? {};
+  if (key !== undefined && cert !== undefined)
+    await writeFile(join(folder, 'etc/tls.pem'), key + cert, { mode: 0o600 });
+  await writeFile(join(folder, 'etc/main.cf'), mainCf(folder, root, options));
+  await writeFile(join(folder, 'etc/master.cf'), masterCf(port));
+  await writeFile(
+    join(folder, 'etc/mailboxes'),
+    (options.mailboxes ?? []).map(box => `/^${escaped(box)}$/ 1\n`).join(''),
+  );
+  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...(await libraryPath(root)) };
   const log = () => readFile(join(folder, 'log'), 'utf8').catch(() => '');
-  await makeFolders(folder);
-  await writeFile(join(config, 'main.cf'), mainCf(folder, options.main));
-  await writeFile(join(config, 'master.cf'), masterCf(port, options.master ?? []));
-  const env = { PATH: '/usr/bin:/bin', LD_LIBRARY_PATH: libraryPath() ?? '', MAIL_CONFIG: config };
   let master: ChildProcess | null = null;
-  // The negative number is the process group: master and all it has started.
+  // A negative id is the process group: master and all that it has started.
   const signal = (name: NodeJS.Signals) => {
-    if (master?.pid !== undefined) process.kill(-master.pid, name);
+    if (master?.pid !== undefined && master.exitCode === null) process.kill(-master.pid, name);
+  };
+  const halt = async () => {
+    if (master === null || master.exitCode !== null || master.signalCode !== null) return;
+    const exit = once(master, 'exit');
+    signal('SIGKILL');
+    await exit;
+  };
+  const resume = async () => {
+    const args = ['-d', '-c', join(folder, 'etc')];
+    const options = { stdio: 'ignore', cwd: folder, env, detached: true } as const;
+    master = spawn(join(root, 'usr/lib/postfix/sbin/master'), args, options);
+    await listening(port, master);
   };
   const stop = async () => {
-    if (master === null || master.exitCode !== null || master.signalCode !== null) return;
-    const ended = once(master, 'exit');
-    signal('SIGKILL');
-    await ended;
-    await rm(join(folder, 'spool/pid/master.pid'), { force: true });
-    master = null;
+    await halt();
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   };
+  try {
+    await resume();
+  } catch (error) {
+    const said = await log();
+    await stop();
+    throw new Error(`postfix did not start: ${said}`, { cause: error });
+  }
+  return { port, log, freeze: () => signal('SIGSTOP'), thaw: () => signal('SIGCONT'), halt, resume, stop };
+}
+
+/** `/` where it is installed. */
+async function findRoot(): Promise<string | null> {
+  for (const root of [UNPACKED, '/']) {
+    const isThere = await access(join(root, 'usr/lib/postfix/sbin/master')).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return root;
+  }
+  return null;
+}
+
+/** The unpacked programs look for their libraries where the package would be; `library-path` lists where they are. */
+async function libraryPath(root: string): Promise<Record<string, string>> {
+  if (root === '/') return {};
+  const listed = await readFile(join(root, 'library-path'), 'utf8').catch(() => 'usr/lib/postfix');
   return {
-    port,
-    log,
-    run: (program, ...args) => output(join(UNPACKED, 'usr/sbin', program), args, env),
-    freeze: () => signal('SIGSTOP'),
-    thaw: () => signal('SIGCONT'),
-    stop,
-    start: async () => {
-      master = spawn(join(DAEMONS, 'master'), ['-c', config, '-d'], { env, detached: true, stdio: 'ignore' });
-      await waitFor('Postfix greets', () => greets(port)).catch(async error => {
-        throw new Error(`Postfix did not start; its log:\n${await log()}`, { cause: error });
-      });
-    },
-    remove: async () => {
-      await stop();
-      await rm(folder, { recursive: true, force: true });
-    },
+    LD_LIBRARY_PATH: listed
+      .trim()
+      .split('\n')
+      .map(each => join(root, each))
+      .join(':'),
   };
 }
 
-async function makeFolders(folder: string): Promise<void> {
-  const owner = idOf('/etc/passwd', OWNER);
-  const submitters = idOf('/etc/group', SUBMITTERS);
-  const make = async (name: string, mode: number, uid: number, gid: number) => {
-    const path = join(folder, name);
-    await mkdir(path, { recursive: true });
-    await chown(path, uid, gid);
-    await chmod(path, mode);
-  };
+/** What `postfix check` would make, in the owners it would give. */
+async function makeFolders(folder: string, root: string): Promise<void> {
   await chmod(folder, 0o755);
-  await make('etc', 0o755, 0, 0);
-  await make('data', 0o700, owner, 0);
-  await make('spool', 0o755, 0, 0);
-  await make('spool/pid', 0o755, 0, 0);
-  for (const name of [...QUEUE_FOLDERS, 'saved', 'trace']) await make(`spool/${name}`, 0o700, owner, 0);
-  await make('spool/maildrop', 0o730, owner, submitters);
-  await make('spool/public', 0o710, owner, submitters);
+  for (const name of ['etc', 'queue', 'queue/pid']) await mkdir(join(folder, name));
+  const owned = [
+    'active',
+    'bounce',
+    'corrupt',
+    'defer',
+    'deferred',
+    'flush',
+    'hold',
+    'incoming',
+    'private',
+    'saved',
+    'trace',
+  ];
+  for (const name of [...owned.map(each => `queue/${each}`), 'queue/public', 'queue/maildrop', 'data']) {
+    await mkdir(join(folder, name), { mode: 0o700 });
+    await chown(join(folder, name), DAEMON, name === 'queue/public' || name === 'queue/maildrop' ? 8 : DAEMON);
+  }
+  await chmod(join(folder, 'queue/public'), 0o710);
+  await chmod(join(folder, 'queue/maildrop'), 0o730);
+  // Loadable map types are looked for here; ours are all built in.
+  await symlink(join(root, 'usr/lib/postfix'), join(folder, 'lib'));
 }
 
-function mainCf(folder: string, own: Readonly<Record<string, string>>): string {
-  const settings = {
+function mainCf(folder: string, root: string, options: PostfixOptions): string {
+  const { transport, domains = ['x.example'], mailboxes, settings = {}, tls, relayhost } = options;
+  const lines: Record<string, string> = {
     compatibility_level: '3.6',
-    command_directory: join(UNPACKED, 'usr/sbin'),
-    daemon_directory: DAEMONS,
-    meta_directory: join(UNPACKED, 'etc/postfix'),
-    shlib_directory: 'no',
-    queue_directory: join(folder, 'spool'),
-    data_directory: join(folder, 'data'),
-    maillog_file: join(folder, 'log'),
+    queue_directory: `${folder}/queue`,
+    data_directory: `${folder}/data`,
+    daemon_directory: join(root, 'usr/lib/postfix/sbin'),
+    command_directory: join(root, 'usr/sbin'),
+    shlib_directory: `${folder}/lib`,
+    maillog_file: `${folder}/log`,
     maillog_file_prefixes: folder,
-    mail_owner: OWNER,
-    setgid_group: SUBMITTERS,
+    mail_owner: 'daemon',
+    setgid_group: 'mail',
     default_privs: 'nobody',
-    // Its daemons get only this of the environment; the libraries are not where their RUNPATH says.
-    import_environment: `MAIL_CONFIG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME LD_LIBRARY_PATH=${libraryPath()}`,
-    myhostname: 'hop.example',
+    import_environment: 'LD_LIBRARY_PATH MAIL_CONFIG MAIL_LOGTAG TZ',
+    export_environment: 'LD_LIBRARY_PATH TZ',
+    myhostname: 'postfix.example',
     mydestination: '',
+    local_recipient_maps: '',
+    alias_maps: '',
+    alias_database: '',
     inet_interfaces: '127.0.0.1',
     inet_protocols: 'ipv4',
     mynetworks: '127.0.0.0/8',
-    alias_maps: '',
-    smtpd_recipient_restrictions: 'permit_mynetworks, reject_unauth_destination',
+    smtpd_relay_restrictions: relayhost === undefined ? 'reject_unauth_destination' : 'permit_mynetworks',
+    relayhost: relayhost ?? '',
+    virtual_mailbox_domains: domains.join(' '),
+    virtual_transport: transport,
+    virtual_mailbox_maps: mailboxes === undefined ? 'static:all' : `regexp:${folder}/etc/mailboxes`,
+    smtpd_delay_reject: 'no',
+    // No header of its own but Received: tests compare bytes.
+    local_header_rewrite_clients: '',
+    always_add_missing_headers: 'no',
+    // Test mail comes fast from one client, and the next server may be a Postern that was just stopped.
+    smtpd_client_connection_count_limit: '0',
+    smtpd_client_connection_rate_limit: '0',
+    minimal_backoff_time: '1s',
+    maximal_backoff_time: '2s',
+    queue_run_delay: '1s',
+    message_size_limit: '104857600',
+    mailbox_size_limit: '0',
+    virtual_mailbox_limit: '0',
+    disable_dns_lookups: 'yes',
     smtp_dns_support_level: 'disabled',
-    ...own,
+    lmtp_tls_security_level: 'none',
+    smtpd_tls_security_level: tls === undefined ? 'none' : 'may',
+    ...(tls === undefined ? {} : { smtpd_tls_chain_files: `${folder}/etc/tls.pem` }),
+    ...settings,
   };
-  return `${Object.entries(settings)
-    .map(([name, value]) => `${name} = ${value}`)
-    .join('\n')}\n`;
+  return Object.entries(lines)
+    .map(([name, value]) => `${name} = ${value}\n`)
+    .join('');
 }
 
-function masterCf(port: number, own: readonly string[]): string {
-  const line = (name: string, is: string, limit = '-', program = name) =>
-    `${name} ${is === 'private' ? 'unix - -' : 'unix n -'} n ${name === 'qmgr' ? '300' : '-'} ${limit} ${program}`;
-  return `${[
-    `${port} inet n - n - - smtpd`,
-    line('cleanup', 'public', '0'),
-    line('qmgr', 'public', '1'),
-    line('showq', 'public'),
-    line('rewrite', 'private', '-', 'trivial-rewrite'),
-    line('bounce', 'private', '0'),
-    line('defer', 'private', '0', 'bounce'),
-    line('trace', 'private', '0', 'bounce'),
-    line('verify', 'private', '1'),
-    line('proxymap', 'private'),
-    line('smtp', 'private'),
-    line('relay', 'private', '-', 'smtp'),
-    line('lmtp', 'private'),
-    line('virtual', 'private'),
-    line('discard', 'private'),
-    line('error', 'private'),
-    line('retry', 'private', '-', 'error'),
-    line('anvil', 'private', '1'),
-    line('scache', 'private', '1'),
-    'postlog unix-dgram n - n - 1 postlogd',
-    ...own,
-  ].join('\n')}\n`;
+function masterCf(port: number): string {
+  return `
+127.0.0.1:${port} inet n - n - 60 smtpd
+cleanup   unix  n - n - 0 cleanup
+qmgr      unix  n - n 300 1 qmgr
+tlsmgr    unix  - - n 1000? 1 tlsmgr
+rewrite   unix  - - n - - trivial-rewrite
+bounce    unix  - - n - 0 bounce
+defer     unix  - - n - 0 bounce
+trace     unix  - - n - 0 bounce
+verify    unix  - - n - 1 verify
+flush     unix  n - n 1000? 0 flush
+proxymap  unix  - - n - - proxymap
+smtp      unix  - - n - - smtp
+relay     unix  - - n - - smtp
+error     unix  - - n - - error
+retry     unix  - - n - - error
+discard   unix  - - n - - discard
+lmtp      unix  - - n - - lmtp
+anvil     unix  - - n - 1 anvil
+scache    unix  - - n - 1 scache
+postlog   unix-dgram n - n - 1 postlogd
+`;
 }
 
-/** The unpacked folders with libraries, joined by colons; null where nothing is unpacked. */
-function libraryPath(): string | null {
-  try {
-    const lines = readFileSync(join(UNPACKED, 'library-path'), 'utf8').trim().split('\n');
-    return lines.map(line => join(UNPACKED, line)).join(':');
-  } catch {
-    return null;
-  }
-}
-
-function idOf(file: string, name: string): number {
-  const line = readFileSync(file, 'utf8')
-    .split('\n')
-    .find(entry => entry.startsWith(`${name}:`));
-  const id = Number(line?.split(':')[2]);
-  if (!Number.isInteger(id)) throw new Error(`${file} knows no ${name}`);
-  return id;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** Whether the port sends the first line of a mail server. */
-async function greets(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  try {
-    const [chunk] = await once(socket, 'data', { signal: AbortSignal.timeout(1000) });
-    return String(chunk).startsWith('220 ');
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}
-
-async function output(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
-  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  child.stdout.on('data', chunk => {
-    said += chunk;
-  });
-  child.stderr.on('data', chunk => {
-    said += chunk;
-  });
-  await once(child, 'close');
-  return said;
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
 }

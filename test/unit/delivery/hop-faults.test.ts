@@ -200,6 +200,22 @@ test('a hop that closes in the middle of the message: lost, nothing passed on', 
   transaction.release();
 });
 
+test('a hop that reads no more: the source is not read either, and the limit for a block ends it', async t => {
+  const fake = await fakeHop(t, { steps: { body: 'stall' } });
+  const transaction = await ready(hopTo(t, [fake.smtp], { timeouts: { blockMs: 300 } }));
+  let sent = 0;
+  async function* source(): AsyncGenerator<Uint8Array> {
+    for (; sent < 10_000; sent++) yield Buffer.alloc(64 * 1024, 'x');
+  }
+  const failure = await transaction.data(source(), within()).catch((error: unknown) => error);
+  assert(failure instanceof HopLost);
+  assert.equal(failure.afterDot, false);
+  assert.match(failure.message, /writing the message: no answer within 300 ms/);
+  // What the kernel takes on both sides of loopback is a few megabytes.
+  assert(sent < 500, `${sent} pieces were read`);
+  transaction.release();
+});
+
 test('the text of a reply cannot break a line', async t => {
   const fake = await fakeHop(t, { steps: { dot: { raw: '250 2.0.0 a\rX-Evil: 1\x1b[2J\x00b\r\n' } } });
   assert.deepEqual(await deliver(hopTo(t, [fake.smtp])), { code: 250, enhanced: '2.0.0', text: 'a X-Evil: 1 [2J b' });
