@@ -136,11 +136,14 @@ export function outageLog(log: Log, name: string): { failed(error: unknown): voi
 
 class Connection implements RedisConnection {
   readonly #redis: Redis;
-  /** Timeouts in a row; a frozen server keeps its connection. */
+  /** Failures in a row; a frozen server keeps its connection. */
   #unanswered = 0;
 
   constructor(options: RedisOptions) {
     this.#redis = open(options, { commandTimeout: options.commandTimeoutMs });
+    this.#redis.on('ready', () => {
+      this.#unanswered = 0;
+    });
   }
 
   isReady(): boolean {
