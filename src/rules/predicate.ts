@@ -2,9 +2,14 @@
 
 import type { Sign, Test } from './model.ts';
 import { isInNetwork, parseNetwork } from './network.ts';
-import { isUnder, type Scalar, type View } from './view.ts';
+import { type Folded, isUnder, type Scalar, type View } from './view.ts';
 
 export type RunTest = (value: Scalar, view: View) => string | null;
+
+interface Phrase {
+  readonly first: string;
+  readonly phrase: string;
+}
 
 /** People read the evidence of several tests in one line. */
 const SEEN_MAX = 120;
@@ -18,8 +23,10 @@ export function compileTest(test: Test): RunTest {
         return match === null ? null : shown(match[0]);
       };
     }
-    case 'words':
-      return (value, view) => wordsIn(view.folded(String(value)), test.phrases, test.atLeast);
+    case 'words': {
+      const phrases = test.phrases.map(phrase => ({ first: phrase.split(' ')[1] ?? '', phrase }));
+      return (value, view) => wordsIn(view.folded(String(value)), phrases, test.atLeast);
+    }
     case 'equals': {
       const values = new Set(test.values);
       return value => (values.has(String(value).toLowerCase()) ? shown(value) : null);
@@ -49,10 +56,11 @@ function isSame(a: string, b: Scalar | null | undefined): boolean {
   return typeof b === 'string' && (isUnder(a, b) || isUnder(b, a));
 }
 
-function wordsIn(folded: string, phrases: readonly string[], atLeast: number): string | null {
+/** Most phrases are ruled out by their first word, which is one look into a set. */
+function wordsIn({ text, words }: Folded, phrases: readonly Phrase[], atLeast: number): string | null {
   const seen: string[] = [];
-  for (const phrase of phrases) {
-    if (!folded.includes(phrase)) continue;
+  for (const { first, phrase } of phrases) {
+    if (!words.has(first) || !text.includes(phrase)) continue;
     seen.push(phrase.trim());
     if (seen.length === atLeast) return shown(seen.join(', '));
   }

@@ -16,6 +16,11 @@ export type Scalar = string | number | boolean;
 /** The fields of a link, an address and so on; a field it has not is null. */
 export type Thing = Readonly<Record<string, Scalar | null>>;
 
+export interface Folded {
+  readonly text: string;
+  readonly words: ReadonlySet<string>;
+}
+
 /** What there is beside the message. */
 export interface MatchContext {
   readonly session: Session;
@@ -34,7 +39,7 @@ export class View {
   readonly #context: MatchContext;
   readonly #values = new Map<string, readonly Scalar[]>();
   readonly #things = new Map<string, readonly Thing[]>();
-  readonly #folded = new Map<string, string>();
+  readonly #folded = new Map<string, Folded>();
   #headers: Map<string, { raw: string; value: string }[]> | null = null;
 
   /** `message` is null where only the session and the findings are known. */
@@ -62,10 +67,12 @@ export class View {
     return things;
   }
 
-  folded(text: string): string {
+  /** A text without case and accents, and its words. */
+  folded(text: string): Folded {
     const before = this.#folded.get(text);
     if (before !== undefined) return before;
-    const folded = fold(text);
+    const plain = fold(text);
+    const folded = { text: plain, words: new Set(plain.split(' ')) };
     this.#folded.set(text, folded);
     return folded;
   }
