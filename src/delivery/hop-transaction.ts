@@ -72,7 +72,10 @@ export class SmtpTransaction implements HopTransaction {
     return reply;
   }
 
-  /** `signal` ends the waiting at any time: before the dot nothing is passed on; after it nobody knows (afterDot). */
+  /**
+   * `signal` counts up to the dot: nothing is passed on then. After the dot only afterDotMs ends the waiting (or
+   * `release`), for the server has the message now, and what became of it is worth more than haste.
+   */
   async data(body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<HopReply> {
     const reply = await this.#command(() => 'DATA', signal);
     if (reply.code !== 354) return reply;
@@ -81,7 +84,7 @@ export class SmtpTransaction implements HopTransaction {
     const early = await this.#sendBody(stuffed(body, stuffer, signal), signal);
     if (early !== null) return early;
     const ending = stuffer.end();
-    const last = await this.#sendDot(ending, signal);
+    const last = await this.#sendDot(ending);
     this.#isBetweenCommands = true;
     return last;
   }
@@ -99,7 +102,7 @@ export class SmtpTransaction implements HopTransaction {
     const first = await this.#say(line, signal);
     const isGone =
       first instanceof WireFailed ? first.kind === 'closed' : first.code === 421 && this.#mayBeStale(isData);
-    if (!isGone || this.#reopens >= REOPENS_MAX) return this.#valueOf(first);
+    if (!isGone || this.#isReleased || this.#reopens >= REOPENS_MAX) return this.#valueOf(first);
     if (first instanceof WireFailed && !this.#mayBeStale(isData)) this.#parts.onLost(this.#lease, first);
     await this.#reopen(signal);
     return this.#valueOf(await this.#say(line, signal));
@@ -136,7 +139,8 @@ export class SmtpTransaction implements HopTransaction {
   }
 
   #lost(afterDot: boolean, failure: WireFailed): HopLost {
-    if (failure.kind !== 'aborted') this.#parts.onLost(this.#lease, failure);
+    // What the caller ended is no fault of the host.
+    if (failure.kind !== 'aborted' && !this.#isReleased) this.#parts.onLost(this.#lease, failure);
     this.#lease.end(false);
     return new HopLost(afterDot, `${this.host}: ${failure.message}`);
   }
@@ -212,17 +216,15 @@ export class SmtpTransaction implements HopTransaction {
     throw this.#lost(false, new WireFailed('garbled', `said ${reply.code} before the dot`));
   }
 
-  async #sendDot(ending: string, signal: AbortSignal): Promise<HopReply> {
+  async #sendDot(ending: string): Promise<HopReply> {
     const { wire } = this.#lease.session;
     const { afterDotMs } = this.#parts.timeouts;
     if (wire.hasReply) return this.#earlyReply();
     if (wire.failure !== null) throw this.#lost(false, wire.failure);
     try {
       // The bytes before are with the kernel (wire.write waits), so until here the message cannot have been taken.
-      const [parsed] = await Promise.all([
-        wire.reply('the dot', { ms: afterDotMs, signal }),
-        wire.write(ending, { ms: afterDotMs, signal }),
-      ]);
+      wire.write(ending, { ms: afterDotMs }).catch(() => undefined); // Its failure is the reply's failure.
+      const parsed = await wire.reply('the dot', { ms: afterDotMs });
       const reply = hopReply(parsed);
       if (reply.code < 300 || reply.code >= 400) {
         if (reply.code === 421) wire.destroy('said 421');

@@ -56,7 +56,7 @@ export class HostPool {
     if (kept !== undefined) return this.#lend(this.#wake(kept), true);
     const got = await this.#place(signal);
     if (got !== null && !fresh) return this.#lend(got, true);
-    if (got !== null) await this.#quit(got, false);
+    if (got !== null) void this.#quit(got, false);
     try {
       return this.#lend({ session: await this.#connect(signal), transactions: 0 }, false);
     } catch (error) {

@@ -6,7 +6,20 @@ import { describe, test } from 'node:test';
 
 import { HopLost, MailError } from '../../../src/mail/error.ts';
 import type { Act, Step } from '../../support/fake-hop.ts';
-import { bytes, deliver, fakeHop, hopTo, MESSAGE, ready, told, until, within } from './hop-kit.ts';
+import {
+  bytes,
+  deliver,
+  fakeHop,
+  hopTo,
+  MESSAGE,
+  NULL_SENDER,
+  PLAIN,
+  ready,
+  recipient,
+  told,
+  until,
+  within,
+} from './hop-kit.ts';
 
 const SHORT = { connectMs: 250, commandMs: 250, blockMs: 250, afterDotMs: 250 };
 const UNREACHABLE = 'open 451 4.4.1';
@@ -150,18 +163,44 @@ test('an abort between the last byte and the dot: no dot', async t => {
   assert.equal(fake.messages.length, 0);
 });
 
-test('an abort after the dot: lost after the dot, for nobody knows', async t => {
+test('an abort after the dot is not heard: the hop has the message, and its reply counts', async t => {
   const fake = await fakeHop(t, { steps: { dot: 'silent' } });
   const transaction = await ready(hopTo(t, [fake.smtp]));
   const control = new AbortController();
-  const sending = transaction.data(bytes(MESSAGE), control.signal).catch((error: unknown) => error);
+  const sending = transaction.data(bytes(MESSAGE), control.signal);
   await until(() => fake.messages.length === 1, 'the message came');
   control.abort();
+  fake.shout('250 2.0.0 mine');
+  assert.equal((await sending).code, 250);
+  transaction.release();
+});
+
+test('release after the dot ends the waiting: lost after the dot, for nobody knows', async t => {
+  const fake = await fakeHop(t, { steps: { dot: 'silent' } });
+  const transaction = await ready(hopTo(t, [fake.smtp]));
+  const sending = transaction.data(bytes(MESSAGE), within()).catch((error: unknown) => error);
+  await until(() => fake.messages.length === 1, 'the message came');
+  transaction.release();
   const failure = await sending;
   assert(failure instanceof HopLost);
   assert.equal(failure.afterDot, true);
   assert.equal(failure.reply.enhanced, '4.4.2');
-  transaction.release();
+});
+
+test('release while a command waits ends it, and is no fault of the host', async t => {
+  const [first, second] = [await fakeHop(t, { steps: { RCPT: 'silent' } }), await fakeHop(t)];
+  const hop = hopTo(t, [first.smtp, second.smtp]);
+  const opened = await hop.open(within());
+  await opened.mail(NULL_SENDER, PLAIN);
+  const asking = opened.rcpt(recipient('to@x.example')).catch((error: unknown) => error);
+  await until(() => first.lines.some(line => / RCPT /.test(line)), 'asked');
+  opened.release();
+  assert((await asking) instanceof HopLost);
+  assert.equal(first.connections, 1);
+  first.steps = {};
+  const next = await hop.open(within());
+  assert.equal(next.host, first.smtp);
+  next.release();
 });
 
 test('a refusal in the middle of the message is returned, and the rest is not sent', async t => {
