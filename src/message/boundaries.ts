@@ -9,7 +9,7 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const DASH = 0x2d;
 
-/** White space after a boundary (RFC 2046: transport padding) that is still read. */
+/** White space after a long boundary (RFC 2046: transport padding) that is still read. */
 const PADDING_MAX = 100;
 
 export interface Delimiter {
@@ -65,22 +65,35 @@ export class Boundaries {
     return null;
   }
 
-  /** Reads the line that starts at `lineStart` with `--`. */
+  /**
+   * Reads the line that starts at `lineStart` with `--`. What follows a boundary after white space does not count
+   * (RFC 2046 5.1.1, note to implementors); a boundary with a blank in it is tried first.
+   */
   match(bytes: Buffer, lineStart: number): Delimiter | null {
     const start = lineStart + 2;
     const limit = Math.min(bytes.length, start + BOUNDARY_MAX + 2 + PADDING_MAX);
     let lineEnd = start;
-    while (lineEnd < limit && bytes[lineEnd] !== LF) lineEnd++;
-    if (lineEnd === limit && limit < bytes.length) return null;
-    let end = lineEnd;
+    let blank = -1;
+    for (; lineEnd < limit && bytes[lineEnd] !== LF; lineEnd++) {
+      if (blank === -1 && isBlank(bytes[lineEnd])) blank = lineEnd;
+    }
+    const isWhole = lineEnd < limit || limit === bytes.length;
+    let end = isWhole ? lineEnd : start;
     while (end > start && isBlank(bytes[end - 1])) end--;
-    const next = Math.min(bytes.length, lineEnd + 1);
-    // A boundary may itself end in `--`: the whole line is tried first.
+    const found =
+      this.#lookUp(bytes, start, end) ?? (blank === -1 || blank === end ? null : this.#lookUp(bytes, start, blank));
+    if (found === null) return null;
+    const newline = isWhole ? lineEnd : bytes.indexOf(LF, lineEnd);
+    return { ...found, lineStart, next: newline === -1 ? bytes.length : Math.min(bytes.length, newline + 1) };
+  }
+
+  /** A boundary may itself end in `--`: the whole is tried first. */
+  #lookUp(bytes: Buffer, start: number, end: number): { level: number; isClose: boolean } | null {
     const level = this.#levelOf(bytes, start, end);
-    if (level !== undefined) return { level, isClose: false, lineStart, next };
+    if (level !== undefined) return { level, isClose: false };
     if (end - start < 2 || bytes[end - 1] !== DASH || bytes[end - 2] !== DASH) return null;
     const closed = this.#levelOf(bytes, start, end - 2);
-    return closed === undefined ? null : { level: closed, isClose: true, lineStart, next };
+    return closed === undefined ? null : { level: closed, isClose: true };
   }
 
   #levelOf(bytes: Buffer, start: number, end: number): number | undefined {

@@ -71,7 +71,9 @@ function decoderOf(name: string): Decode | null {
 function makeDecoder(name: string): Decode | null {
   try {
     const decoder = new TextDecoder(name);
-    return bytes => decoder.decode(bytes);
+    if (decoder.encoding !== 'iso-2022-jp') return bytes => decoder.decode(bytes);
+    // Two escapes in a row, as where two encoded words meet, would give a mark of damage (WHATWG Encoding 12.2).
+    return bytes => decoder.decode(latin1(bytes.toString('latin1').replace(/\x1b\([BJ](?=\x1b)/g, '')));
   } catch {
     if (UTF_7.test(name)) return decodeUtf7;
     return !NO_CHARSET.test(name) && iconv.encodingExists(name) ? bytes => decodeIconv(bytes, name) : null;
@@ -88,4 +90,8 @@ function decodeIconv(bytes: Buffer, name: string): string {
 
 function withoutBom(text: string): string {
   return text.startsWith('\ufeff') ? text.slice(1) : text;
+}
+
+function latin1(text: string): Buffer {
+  return Buffer.from(text, 'latin1');
 }

@@ -35,8 +35,8 @@ export const DEFAULT_LIMITS: MessageLimits = {
   links: 1000,
 };
 
-/** RFC 2046 5.1.1 allows 70; real ones are longer at times. A longer one counts as none. */
-export const BOUNDARY_MAX = 250;
+/** RFC 2046 5.1.1 allows 70, a line (RFC 5322 2.1.1) has room for this. A longer one counts as none. */
+export const BOUNDARY_MAX = 996;
 
 /** Characters of a file name that are kept: file systems end at 255. */
 export const NAME_MAX = 255;

@@ -31,7 +31,7 @@ export function decodeWords(text: string): string {
     const word = wordOf(match);
     // White space between two encoded words belongs to neither (RFC 2047 6.2); a character may be split between them.
     if (pending !== null && between.trim() === '' && pending.charset === word.charset) {
-      pending.chunks.push(...word.chunks);
+      append(pending, word);
     } else {
       if (pending !== null) pieces.push(decodePending(pending));
       if (pending === null || between.trim() !== '') pieces.push(decodeBytes(between));
@@ -45,19 +45,36 @@ export function decodeWords(text: string): string {
   return pieces.join('');
 }
 
+/** Words of one charset that follow each other. */
 interface Pending {
   readonly charset: string;
-  readonly chunks: Buffer[];
+  readonly runs: Run[];
+}
+
+interface Run {
+  readonly isBase64: boolean;
+  text: string;
 }
 
 function wordOf(match: RegExpExecArray): Pending {
-  const bytes = Buffer.from(match[3] ?? '', 'latin1');
   const isBase64 = match[2] === 'b' || match[2] === 'B';
-  const decoded = isBase64 ? decodeBase64(bytes) : decodeQuotedPrintable(bytes, true);
-  return { charset: (match[1] ?? '').toLowerCase(), chunks: [decoded] };
+  return { charset: (match[1] ?? '').toLowerCase(), runs: [{ isBase64, text: match[3] ?? '' }] };
 }
 
-function decodePending({ charset, chunks }: Pending): string {
+/** Some senders cut base64 anywhere, so that neighbours only decode together. */
+function append({ runs }: Pending, word: Pending): void {
+  const [run] = word.runs;
+  const last = runs.at(-1);
+  if (run === undefined) return;
+  if (last?.isBase64 === true && run.isBase64) last.text += run.text;
+  else runs.push(run);
+}
+
+function decodePending({ charset, runs }: Pending): string {
+  const chunks = runs.map(({ isBase64, text }) => {
+    const bytes = Buffer.from(text, 'latin1');
+    return isBase64 ? decodeBase64(bytes) : decodeQuotedPrintable(bytes, true);
+  });
   const text = decodeCharset(Buffer.concat(chunks), charset).text;
   // A line end inside a word would make one field look like two.
   return text.replace(/[\x00-\x1f\x7f]+/g, match => (/[\t\r\n]/.test(match) ? ' ' : ''));

@@ -22,6 +22,8 @@ const WORDS: readonly (readonly [string, string, string])[] = [
   ['blanks between words go, others stay', 'a =?utf-8?q?b?=  =?utf-8?q?c?= d', 'a bc d'],
   ['a character split between two words', '=?utf-8?q?=C3?= =?utf-8?q?=A4?=', 'ä'],
   ['a character split between B and Q', '=?utf-8?b?ww==?= =?utf-8?q?=A4?=', 'ä'],
+  ['base64 cut between two words', '=?utf-8?b?w6T?= =?utf-8?b?DpA==?=', 'ää'],
+  ['two words of ISO-2022-JP', '=?iso-2022-jp?b?GyRCJCIbKEI=?= =?iso-2022-jp?b?GyRCJCIbKEI=?=', 'ああ'],
   ['words of two charsets', '=?utf-8?q?=C3=A4?= =?iso-8859-1?q?=F6?=', 'äö'],
   ['a language', '=?us-ascii*en-us?q?hello?=', 'hello'],
   ['blanks within a word', '=?utf-8?q?hello world?=', 'hello world'],
