@@ -92,11 +92,12 @@ class Supervisor implements Child {
   #loop: Promise<void> | null = null;
 
   constructor(options: ChildOptions) {
-    this.#options = options;
+    const folder = resolve(options.folder);
+    this.#options = { ...options, folder };
     this.#log = options.log.with({ child: options.name });
-    this.#pidFile = join(options.folder, `${options.name}.pid`);
-    this.#mark = `${resolve(options.folder)}/${options.name}`;
-    this.#output = createOutput(join(options.folder, `${options.name}.out`), this.#log);
+    this.#pidFile = join(folder, `${options.name}.pid`);
+    this.#mark = join(folder, options.name);
+    this.#output = createOutput(join(folder, `${options.name}.out`), this.#log);
   }
 
   async start(): Promise<boolean> {
@@ -208,8 +209,15 @@ class Supervisor implements Child {
     child.on('error', error => this.#log.error({ err: errorText(error) }, 'child'));
     child.unref();
     const id = (await processId(child.pid ?? 0)) ?? { pid: child.pid ?? 0, startTicks: '' };
-    await writeSafely(this.#pidFile, JSON.stringify({ ...id, digest: digestOf(this.#options) }));
-    return { id, process: child, since: Date.now() };
+    const running = { id, process: child, since: Date.now() };
+    try {
+      await writeSafely(this.#pidFile, JSON.stringify({ ...id, digest: digestOf(this.#options) }));
+    } catch (error) {
+      // Not known after a crash of ours: then rather none at all.
+      await this.#end(running, 'its pid file cannot be written');
+      throw error;
+    }
+    return running;
   }
 
   /** The child of an earlier life of ours, if it still runs and was started as we would start it now. */

@@ -22,6 +22,8 @@ export interface ClamdOptions {
   /** Scans at once. */
   readonly concurrency: number;
   readonly log: Log;
+  /** How often it is looked for new signatures; for tests. */
+  readonly lookEveryMs?: number;
 }
 
 export interface Clamd extends Child {
@@ -60,7 +62,11 @@ export async function createClamd(options: ClamdOptions): Promise<Clamd> {
 
   async function configure(): Promise<void> {
     found = (await hasSignatures(options.signatures)) ? 'installed' : 'none';
-    text = clamdConfig(options, { socket, folder, database: found === 'installed' ? options.signatures : own });
+    text = clamdConfig(options, {
+      socket,
+      folder,
+      database: found === 'installed' ? resolve(options.signatures) : own,
+    });
     await writeSafely(config, text);
   }
 
@@ -97,7 +103,7 @@ export async function createClamd(options: ClamdOptions): Promise<Clamd> {
       await configure();
       watch ??= setInterval(() => {
         lookForSignatures().catch(error => options.log.error({ err: errorText(error) }, 'clamd signatures'));
-      }, SIGNATURES_EVERY_MS);
+      }, options.lookEveryMs ?? SIGNATURES_EVERY_MS);
       watch.unref();
       return child.start();
     },

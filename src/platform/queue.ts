@@ -4,7 +4,7 @@
 import { type Job, Queue, Worker } from 'bullmq';
 
 import { pause, withDeadline } from './deadline.ts';
-import type { Log } from './log.ts';
+import { errorText, type Log } from './log.ts';
 import { outageLog, redisAddress, retryDelay } from './redis.ts';
 
 export interface QueueOptions {
@@ -75,7 +75,10 @@ export function createQueue(options: QueueOptions): JobQueue {
   });
   let isConnected = false;
   const outage = outageLog(options.log, `queue ${options.name}`);
-  queue.on('error', outage.failed);
+  queue.on('error', error => {
+    if (isConnectionError(error)) outage.failed(error);
+    else options.log.warn({ queue: options.name, err: errorText(error) }, 'queue');
+  });
   queue.on('ioredis:close', () => outage.failed(new Error('connection closed')));
   queue.waitUntilReady().then(
     () => {
@@ -135,7 +138,11 @@ export const createWorker: MakeWorker = options => {
     drainDelay: 5,
   });
   const outage = outageLog(options.log, `worker ${options.name}`);
-  worker.on('error', outage.failed);
+  worker.on('error', error => {
+    if (isConnectionError(error)) outage.failed(error);
+    // Such as a job that Redis forgot while it was in work.
+    else options.log.warn({ queue: options.name, err: errorText(error) }, 'queue worker');
+  });
   worker.on('ready', outage.back);
   // A lost lock does not stop the processor by itself, and the job runs a second time elsewhere.
   worker.on('lockRenewalFailed', ids => {
@@ -157,6 +164,15 @@ export const createWorker: MakeWorker = options => {
     },
   };
 };
+
+/** What ioredis says when the other side is not there. */
+function isConnectionError(error: Error): boolean {
+  const code = 'code' in error ? String(error.code) : '';
+  return (
+    /^E(?:CONN|PIPE|NOENT|TIMEDOUT|NOTFOUND|HOST|NET)/.test(code) ||
+    /connection is closed|writeable|timed out/i.test(error.message)
+  );
+}
 
 /** BullMQ leaves a connection trying for ever when it is closed while Redis is away: here it ends. */
 function retryUntilClosed(): { strategy(times: number): number | null; end(): void } {

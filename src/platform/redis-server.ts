@@ -1,7 +1,9 @@
 // The two redis-servers of the embedded default: one for the queue, one for what may be forgotten. Children of
 // main.ts; nobody reaches them but through a unix socket in a folder of ours.
 
-import { type Child, createChild } from './child.ts';
+import { join, resolve } from 'node:path';
+
+import { type Child, createChild, type PartHealth } from './child.ts';
 import type { Log } from './log.ts';
 import { makeFolder } from './safe-file.ts';
 import { askSocket, socketPath } from './unix-socket.ts';
@@ -32,13 +34,14 @@ const HUNG_AFTER_MS = 60_000;
 
 /** Prepares folder and socket path; the server is started by `start`. */
 export async function createRedisServer(options: RedisServerOptions): Promise<RedisServer> {
-  await makeFolder(options.folder);
-  const socket = await socketPath(options.folder, 'redis.sock');
+  const folder = resolve(options.folder);
+  await makeFolder(folder);
+  const socket = await socketPath(folder, 'redis.sock');
   const child = createChild({
     name: `redis-${options.kind}`,
     command: options.program,
-    args: redisArguments(options, socket),
-    folder: options.folder,
+    args: redisArguments(options, folder, socket),
+    folder,
     probe: async signal => {
       const isWhole = (answer: string) => answer.includes('\r\n');
       const answer = await askSocket(socket, { send: 'PING\r\n', isWhole }, signal);
@@ -57,19 +60,26 @@ export async function createRedisServer(options: RedisServerOptions): Promise<Re
     isReady: () => child.isReady(),
     pid: () => child.pid(),
     restart: () => child.restart(),
-    health: () => child.health(),
+    health: () => withAdvice(child.health(), folder),
     stop: () => child.stop(),
   };
 }
 
+/** An append-only file that a full disk or a bad one has damaged in its middle keeps the server from starting. */
+function withAdvice(health: PartHealth, folder: string): PartHealth {
+  if (health.level === 'ok' || !/append only file|AOF/i.test(health.says)) return health;
+  const next = `stop Postern and remove ${join(folder, 'appendonlydir')}: jobs in it are sent again by their senders`;
+  return { ...health, next };
+}
+
 /** Arguments and no configuration file: what runs can be seen with ps, and nothing on the host adds to it. */
-function redisArguments(options: RedisServerOptions, socket: string): string[] {
+function redisArguments(options: RedisServerOptions, folder: string, socket: string): string[] {
   const maxMemoryMb = options.maxMemoryMb ?? (options.kind === 'queue' ? 256 : 128);
   const common = {
     port: '0',
     unixsocket: socket,
     unixsocketperm: '700',
-    dir: options.folder,
+    dir: folder,
     databases: '1',
     daemonize: 'no',
     // The title would overwrite the environment, which holds the mark we know our children by.

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { type ClamdOptions, createClamd } from '../../../src/platform/clamd.ts';
 import { silentLog } from '../../../src/platform/log.ts';
 import { findProgram, needs } from '../../support/require.ts';
+import { waitFor } from '../../support/wait-for.ts';
 
 /** The EICAR test file, in two halves so that no virus scanner finds it here. */
 const TEST_VIRUS = ['X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-', 'ANTIVIRUS-TEST-FILE!$H+H*'].join('');
@@ -85,4 +86,20 @@ test('the test virus stands in no file that we write', async t => {
   const signature = await readFile(join(folder, 'clamd/signatures/postern-test.ndb'), 'utf8');
   assert.doesNotMatch(signature, /EICAR-STANDARD/);
   assert.match(signature, /^Eicar-Test-Signature:0:0:[0-9a-f]{136}\n$/);
+});
+
+test('signatures that come while it runs are used, and when they go it is the test signature again', async t => {
+  if (!needs(t, 'clamd')) return;
+  const { clamd, signatures } = await clamdFor(t, { lookEveryMs: 50 });
+  await clamd.start();
+  const pid = clamd.pid();
+  // No real base, which only ClamAV can sign: that clamd now refuses it shows that it reads this folder.
+  const base = join(signatures, 'daily.cvd');
+  await writeFile(base, 'ClamAV-VDB:'.padEnd(2000, 'x'));
+  await waitFor('noticed', () => clamd.signatures() === 'installed');
+  await waitFor('refused', () => /ended:.*(?:cvd|database|[Mm]alformed)/.test(clamd.health().says));
+  await rm(base);
+  await waitFor('back', () => clamd.signatures() === 'none' && clamd.isReady());
+  assert.notEqual(clamd.pid(), pid);
+  assert.match(clamd.health().says, /run freshclam/);
 });

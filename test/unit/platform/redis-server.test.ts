@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -79,7 +79,24 @@ test('a folder that others may enter is not used for a socket', async t => {
   const folder = join(await folderFor(t), 'd'.repeat(120));
   const short = join(await socketPath(folder, 's'), '..');
   t.after(() => rm(short, { recursive: true, force: true }));
-  const { chmod } = await import('node:fs/promises');
   await chmod(short, 0o777);
   await assert.rejects(socketPath(folder, 's'), /not a folder of our own alone/);
+});
+
+test('an append-only file that is damaged is said, and what to do about it', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const folder = await folderFor(t);
+  const first = await serverIn(t, 'queue', folder);
+  await first.start();
+  for (let i = 0; i < 3; i++) await say(first, `SET key${i} value`);
+  await first.stop();
+  const name = (await readdir(join(folder, 'appendonlydir'))).find(file => file.endsWith('.incr.aof')) ?? '';
+  const file = join(folder, 'appendonlydir', name);
+  await writeFile(file, (await readFile(file, 'latin1')).replace('$3', 'XX'));
+  const second = await serverIn(t, 'queue', folder);
+  const started = second.start();
+  await waitFor('said', () => /append only file/.test(second.health().says));
+  assert.match(second.health().next, /remove .*appendonlydir/);
+  await rm(join(folder, 'appendonlydir'), { recursive: true });
+  assert.equal(await started, true);
 });
