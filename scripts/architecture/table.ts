@@ -25,8 +25,8 @@ export const ROOMS = {
 /** Where the parts are put together: these import all, and only each other, main.ts and thread.ts import them. */
 export const MEETING_ROOMS = ['assembly', 'cli'] as const;
 
-/** bin/postern starts the first. No room imports them; where the parts meet they may be taken and started. */
-export const ENTRIES = ['src/cli/main.ts', 'src/main.ts', 'src/thread.ts'] as const;
+/** bin/postern starts the first, and nobody imports it. The others are for the rooms where the parts meet. */
+export const ENTRIES = ['src/cli/main.ts', 'src/main.ts', 'src/thread.ts', 'src/version.ts'] as const;
 
 /** Not part of the running program: scripts/generate-docs.ts makes the documentation from them. */
 export const GENERATORS = ['src/config/docs.ts', 'src/config/json-schema.ts'] as const;
