@@ -4,8 +4,7 @@ import { setTimeout as after } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
 
 export function echo(input: object): object {
-  // piscina wraps the data it was given.
-  const data: unknown = Array.isArray(workerData) ? workerData[1] : workerData;
+  const data: unknown = workerData;
   return { ...input, data: data ?? null };
 }
 

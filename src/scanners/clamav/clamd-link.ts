@@ -1,0 +1,111 @@
+// One connection to clamd, shown to clamscan as a well-behaved stream: errors never come out as events (clamscan would
+// print them and settle nothing), writes wait for the socket, the reply is bounded, and destroying it closes the socket.
+
+import { createConnection, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+
+/** clamd's longest answer is a signature's name and a few words; more is not clamd. */
+export const REPLY_MAX_BYTES = 4096;
+/** Bytes on the way from the file to the socket; clamscan itself would read the whole file into memory. */
+const UNSENT_MAX_BYTES = 256 * 1024;
+
+/** Where clamd listens. */
+export type ClamdAddress = { readonly path: string } | { readonly host: string; readonly port: number };
+
+/** `/run/clamd.sock` or `unix:/run/clamd.sock`, `host:port`, `[2001:db8::1]:3310`; null where it is none of them. */
+export function parseClamdAddress(text: string): ClamdAddress | null {
+  const path = text.startsWith('unix:') ? text.slice(5) : text;
+  if (path.startsWith('/')) return { path };
+  const found = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/.exec(text);
+  const host = found?.[1] ?? found?.[2];
+  const port = Number(found?.[3]);
+  return host === undefined || port < 1 || port > 65535 ? null : { host, port };
+}
+
+/** clamd went away without a word. */
+export class ClamdLost extends Error {
+  override readonly name = 'ClamdLost';
+}
+
+export class ClamdLink extends Duplex {
+  readonly #socket: Socket;
+  readonly #onFail: (reason: Error) => void;
+  #reply = Buffer.alloc(0);
+  #unsent: (() => void) | null = null;
+
+  /** `onFail` is told why there will be no answer: once or never. */
+  constructor(address: ClamdAddress, onFail: (reason: Error) => void) {
+    super({ writableHighWaterMark: UNSENT_MAX_BYTES });
+    this.#onFail = onFail;
+    this.#socket = createConnection(address);
+    this.#socket.on('data', chunk => this.#take(chunk));
+    this.#socket.on('drain', () => this.#sent());
+    this.#socket.on('end', () => this.#ended(null));
+    this.#socket.on('error', error => this.#ended(error));
+    this.#socket.on('close', () => this.#sent());
+    // Nobody may be surprised by our own end.
+    this.on('error', () => undefined);
+  }
+
+  /** Resolves when clamd takes the connection; `onFail` is told where it does not. */
+  connected(): Promise<void> {
+    return new Promise(resolve => this.#socket.once('connect', resolve));
+  }
+
+  /** Resolves when the socket has taken enough of what was written, or is gone. */
+  async ready(): Promise<void> {
+    while (this.writableLength >= UNSENT_MAX_BYTES && !this.destroyed) {
+      await new Promise<void>(resolve => {
+        this.once('drain', resolve);
+        this.once('close', resolve);
+      });
+    }
+  }
+
+  /** What clamd has said so far. */
+  reply(): string {
+    return this.#reply.toString('latin1');
+  }
+
+  override _read(): void {
+    // Pushed as it comes; it is small.
+  }
+
+  override _write(chunk: Buffer, _: string, done: () => void): void {
+    // One turn of the event loop between two writes: clamd says "size limit exceeded" and resets the connection, and a
+    // write that meets the reset first would close the socket with the words unread.
+    if (this.#socket.destroyed || this.#socket.write(chunk)) setImmediate(done);
+    else this.#unsent = done;
+  }
+
+  override _destroy(_: Error | null, done: (error: Error | null) => void): void {
+    this.#socket.destroy();
+    done(null);
+  }
+
+  #sent(): void {
+    const done = this.#unsent;
+    this.#unsent = null;
+    if (done !== null) setImmediate(done);
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#reply.length + chunk.length > REPLY_MAX_BYTES) {
+      this.#onFail(new Error(`clamd answered with more than ${REPLY_MAX_BYTES} bytes`));
+      this.destroy();
+      return;
+    }
+    this.#reply = Buffer.concat([this.#reply, chunk]);
+    this.push(chunk);
+  }
+
+  /** clamd closes when it has answered. A reset after an answer is one too: it had not read all we sent. */
+  #ended(error: Error | null): void {
+    if (this.#reply.length === 0) {
+      this.#onFail(new ClamdLost('clamd closed the connection without an answer', { cause: error ?? undefined }));
+      this.destroy();
+    } else {
+      this.push(null);
+    }
+  }
+}

@@ -1,0 +1,122 @@
+// The package clamscan with everything around it that it lacks (each seen to happen): a deadline that ends a silent
+// clamd, backpressure, a bound on the reply, and errors that do not get lost. Called by clamav.ts alone. It gives back
+// clamd's own words; what they mean is answer.ts.
+
+import { open } from 'node:fs/promises';
+import { type Duplex, Readable } from 'node:stream';
+
+import NodeClam from 'clamscan';
+
+import { orAborted } from '../../platform/deadline.ts';
+import { type ClamdAddress, ClamdLink, ClamdLost } from './clamd-link.ts';
+
+/** Read from the file at once. clamd's StreamMaxLength is counted per connection, so the size is ours to choose. */
+const CHUNK_BYTES = 64 * 1024;
+
+/** The bytes in the file are not as many as there should be. */
+class FileChanged extends Error {
+  override readonly name = 'FileChanged';
+}
+
+/** Hands clamscan our link in the place of its own socket. One instance is one conversation. */
+class LinkedClam extends NodeClam {
+  readonly #connect: () => Promise<Duplex>;
+
+  constructor(connect: () => Promise<Duplex>) {
+    super();
+    this.#connect = connect;
+    this.scanner = 'clamdscan';
+    // init() would look for programs on this host; the address is not used, but must be there.
+    const clamdscan = { socket: 'see _initSocket', localFallback: false };
+    this.settings = { ...this.defaults, clamdscan };
+  }
+
+  override _initSocket(): Promise<Duplex> {
+    return this.#connect();
+  }
+}
+
+/**
+ * What clamd says of the file, its words unchanged: `stream: OK`. Rejects with the reason of the signal, and with any
+ * failure; the socket and the file are closed then too. The file must have bytes.
+ */
+export async function scanFile(address: ClamdAddress, file: MessageFile, signal: AbortSignal): Promise<string> {
+  try {
+    return await scanOnce(address, file, signal);
+  } catch (error) {
+    // Once more: clamd was restarted, or its words were lost in a reset (see ClamdLink).
+    if (error instanceof ClamdLost) return scanOnce(address, file, signal);
+    throw error;
+  }
+}
+
+export interface MessageFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+function scanOnce(address: ClamdAddress, file: MessageFile, signal: AbortSignal): Promise<string> {
+  return converse(address, signal, async (clam, link, fail) => {
+    const body = Readable.from(chunks(file, link), { objectMode: false, highWaterMark: CHUNK_BYTES });
+    body.once('error', fail);
+    try {
+      const { isInfected, resultString } = await clam.scanStream(body);
+      if (isInfected === null && link().reply() === '') throw new Error('clamd gave no answer');
+      return resultString;
+    } catch (error) {
+      // clamscan rejects with a text of its own around what clamd said (ERROR, or an answer before the end).
+      const said = link().reply();
+      if (said === '' || error instanceof FileChanged) throw error;
+      return said;
+    } finally {
+      body.destroy();
+    }
+  });
+}
+
+/** `ClamAV 1.4.6/27500/Mon Nov 23 09:00:00 2026`, without the slashes where there is no database. */
+export function askVersion(address: ClamdAddress, signal: AbortSignal): Promise<string> {
+  return converse(address, signal, clam => clam.getVersion());
+}
+
+type Talk = (clam: NodeClam, link: () => ClamdLink, fail: (error: Error) => void) => Promise<string>;
+
+async function converse(address: ClamdAddress, signal: AbortSignal, talk: Talk): Promise<string> {
+  signal.throwIfAborted();
+  const control = new AbortController();
+  let link: ClamdLink | null = null;
+  // clamscan's promise settles in none of these cases; ours does.
+  const fail = (reason: Error) => control.abort(reason);
+  const connect = async () => {
+    link = new ClamdLink(address, fail);
+    await link.connected();
+    return link;
+  };
+  const current = () => {
+    if (link === null) throw new Error('not connected to clamd');
+    return link;
+  };
+  try {
+    const either = AbortSignal.any([signal, control.signal]);
+    return await orAborted(either, talk(new LinkedClam(connect), current, fail));
+  } finally {
+    (link as ClamdLink | null)?.destroy();
+    control.abort();
+  }
+}
+
+async function* chunks(file: MessageFile, link: () => ClamdLink): AsyncGenerator<Buffer> {
+  const handle = await open(file.path, 'r');
+  try {
+    let left = file.sizeBytes;
+    while (left > 0) {
+      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(Math.min(CHUNK_BYTES, left)));
+      if (bytesRead === 0) throw new FileChanged(`the message file lacks ${left} bytes`);
+      left -= bytesRead;
+      yield buffer.subarray(0, bytesRead);
+      await link().ready();
+    }
+  } finally {
+    await handle.close();
+  }
+}
