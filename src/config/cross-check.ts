@@ -26,6 +26,8 @@ export interface Complaint {
   readonly where: 'key' | 'value';
   readonly message: string;
   readonly hint: string;
+  /** Points here where nothing stands at `path`: of two settings that do not fit, the one that is written. */
+  readonly orPath?: YamlPath;
 }
 
 /** Where the file lies, and the machine it is for. */
@@ -263,7 +265,10 @@ function checkTls({ parsed, settings, world }: Checked): Complaint[] {
   const { tls } = settings;
   return (['certificate', 'key'] as const)
     .filter(name => tls !== null && !world.exists(tls[name]))
-    .map(name => complaint(['tls', name], `there is no file ${tls?.[name]}, or it may not be read`, PATH_HINT));
+    .map(name => {
+      const hint = parsed.tls?.[name]?.startsWith('/') === true ? 'let the user that runs Postern read it' : PATH_HINT;
+      return complaint(['tls', name], `there is no file ${tls?.[name]}, or it may not be read`, hint);
+    });
 }
 
 const PATH_HINT = 'paths that do not start with / start at the folder of this file';

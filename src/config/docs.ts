@@ -89,7 +89,7 @@ function mapText(schema: Schema, { keyType, valueType }: z.ZodRecord): string {
 function shorter(expected: string): string {
   return expected
     .replace(/^a (duration|size) such as "[^"]*" or "[^"]*", /, 'a $1 ')
-    .replace(/, each keys under it.*$/, '');
+    .replace(/, each with the keys.*$/, '');
 }
 
 function usualText(schema: Schema): string {

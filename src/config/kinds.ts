@@ -89,7 +89,7 @@ export function map<K extends z.ZodType<string, string>, V extends z.ZodType>(na
 export function list<V extends z.ZodType>(of: V, { min, max }: { readonly min: number; readonly max: number }) {
   return kind(
     z.array(of).min(min).max(max),
-    `a list of ${min === 0 ? 'at most' : `${min} to`} ${max} entries, each ${expectedOf(of)}`,
+    `a list of ${min === 0 ? 'at most' : `${min} to`} ${max} entries, each ${expectedOf(of).replace('keys under it', 'with the keys')}`,
   );
 }
 

@@ -8,7 +8,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { BadFile, type Problem } from '../platform/problem.ts';
 import { parseYaml, type YamlFile } from '../platform/yaml.ts';
 import { crossCheck, type Place } from './cross-check.ts';
-import { faultsOf, maskUrls, protoFaults } from './problems.ts';
+import { faultsOf, maskUrls, protoFaults, valueAt } from './problems.ts';
 import { type Folders, resolveSettings, type World } from './resolve.ts';
 import type { Settings } from './settings.ts';
 import { table } from './table.ts';
@@ -92,7 +92,9 @@ function without(value: unknown, keys: ReadonlySet<string>): unknown {
 }
 
 function crossProblems(yaml: YamlFile, complaints: ReturnType<typeof crossCheck>): Problem[] {
-  return complaints.map(({ path, where, message, hint }) => yaml.problem(path, where, message, hint));
+  return complaints.map(({ path, where, message, hint, orPath = path }) =>
+    yaml.problem(valueAt(yaml.value, path) === undefined ? orPath : path, where, message, hint),
+  );
 }
 
 /** By place, each said once. */

@@ -81,7 +81,8 @@ export function socketText({ host, port }: SocketAddress): string {
 
 /** What is probably missing in a socket address. */
 export function socketHint(text: string): string {
-  if (/^:?\d{1,5}$/.test(text)) return `write "127.0.0.1:${text.replace(':', '')}", or "0.0.0.0:…" for all addresses`;
+  const port = text.replace(':', '');
+  if (/^:?\d{1,5}$/.test(text)) return `write "127.0.0.1:${port}", or "0.0.0.0:${port}" for all addresses`;
   if (/^\*:\d{1,5}$/.test(text)) return `write "0.0.0.0:${text.slice(2)}" for all addresses`;
   if (parseIp(text)?.includes(':') === true) return `write "[${text}]:2525", with the brackets and a port`;
   if (parseIp(text) !== null) return `write "${text}:2525", with a port`;

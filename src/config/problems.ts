@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { nearest, type Problem } from '../platform/problem.ts';
 import type { YamlFile, YamlPath } from '../platform/yaml.ts';
 import { bare, childOf, expectedOf, nameOf } from './kinds.ts';
+import { socketHint } from './network.ts';
 import { table } from './table.ts';
 import { SCANNERS } from './table-scanners.ts';
 import { durationHint, sizeHint } from './units.ts';
@@ -14,12 +15,22 @@ import { durationHint, sizeHint } from './units.ts';
 export interface Fault {
   readonly path: YamlPath;
   readonly problem: Problem;
+  /** A key that has to be there is not. */
+  readonly missing?: boolean;
+  /** An unknown key: the one that was probably meant. */
+  readonly meant?: string;
 }
 
 type Issue = z.core.$ZodIssue;
 
 export function faultsOf(issues: readonly Issue[], yaml: YamlFile): readonly Fault[] {
-  return issues.flatMap(issue => faults(issue, yaml));
+  const all = issues.flatMap(issue => faults(issue, yaml));
+  // Who misspelt a key has not left it out as well.
+  return all.filter(({ path, missing }) => missing !== true || !all.some(other => isMisspelt(other, path)));
+}
+
+function isMisspelt({ path, meant }: Fault, missing: YamlPath): boolean {
+  return meant !== undefined && keyText([...path.slice(0, -1), meant]) === keyText(missing);
 }
 
 /** `__proto__` is a key that would get past every other check: it has no place anywhere. */
@@ -83,7 +94,8 @@ function unknownKey(path: YamlPath, key: string, yaml: YamlFile): Fault {
         ? `it belongs in ${home}`
         : `known here: ${known.join(', ')}`;
   const place = path.length === 0 ? '' : ` in ${keyText(path)}`;
-  return { path: at, problem: yaml.problem(at, 'key', `unknown key ${show(key)}${place}`, hint) };
+  const problem = yaml.problem(at, 'key', `unknown key ${show(key)}${place}`, hint);
+  return near === null ? { path: at, problem } : { path: at, problem, meant: near };
 }
 
 function badKey(path: YamlPath, issue: Extract<Issue, { code: 'invalid_key' }>, yaml: YamlFile): Fault {
@@ -110,18 +122,21 @@ function badValue(path: YamlPath, issue: Issue, yaml: YamlFile): Fault {
   const expected = schema === null ? 'something else' : expectedOf(schema);
   if (value === undefined) {
     const message = `${keyText(path)} is missing, expected ${expected}`;
-    return { path, problem: yaml.problem(path.slice(0, -1), 'key', message) };
+    return { path, problem: yaml.problem(path.slice(0, -1), 'key', message), missing: true };
   }
-  const head = path.length === 0 ? '' : `${keyText(path)}: `;
-  const message = `${head}found ${show(value)}, expected ${expected}`;
+  const message =
+    path.length === 0
+      ? `found ${show(value)}, expected ${expected.replace(' under it', '')}`
+      : `${keyText(path)}: found ${show(value)}, expected ${expected}`;
   return { path, problem: yaml.problem(path, 'value', message, valueHint(value, schema, issue)) };
 }
 
 function valueHint(value: unknown, schema: z.core.$ZodType | null, issue: Issue): string {
   const told = hintOf(issue);
   if (told !== '') return told;
-  if (value === null) return 'give it a value, or take the line away';
   const inner = schema === null ? null : bare(schema);
+  if (value === null && inner instanceof z.ZodObject) return 'write its keys below it, indented, or take the line away';
+  if (value === null) return 'give it a value, or take the line away';
   if (inner instanceof z.ZodEnum) {
     const near = nearest(String(value), inner.options.map(String));
     return near === null ? '' : `did you mean "${near}"?`;
@@ -129,8 +144,9 @@ function valueHint(value: unknown, schema: z.core.$ZodType | null, issue: Issue)
   const expected = schema === null ? '' : expectedOf(schema);
   if (typeof value === 'number' && expected.startsWith('a duration')) return durationHint(value);
   if (typeof value === 'number' && expected.startsWith('a size')) return sizeHint(value);
+  if (typeof value === 'number' && expected.startsWith('an address and a port')) return socketHint(String(value));
   if (value === false && expected.endsWith('off')) return 'write off';
-  if (inner instanceof z.ZodArray && typeof value !== 'object') return 'put it into a list: [ … ]';
+  if (inner instanceof z.ZodArray && typeof value !== 'object') return 'a list has "- " in front of each entry';
   return '';
 }
 

@@ -84,7 +84,7 @@ function widthOf(text: string): number {
 
 /** Damerau-Levenshtein with adjacent swaps (optimal string alignment). */
 function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 20 || a.length > 100) return 100;
+  if (Math.abs(a.length - b.length) > 20 || a.length > 100) return Number.POSITIVE_INFINITY;
   let before: number[] = [];
   let above = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

@@ -15,6 +15,8 @@ import {
   parseDocument,
   visit,
   type YAMLMap,
+  type YAMLParseError,
+  type YAMLWarning,
 } from 'yaml';
 import { BadFile, type Problem } from './problem.ts';
 
@@ -84,16 +86,45 @@ function read(text: string, lineCounter: LineCounter, bad: (complaints: readonly
   const document = orBad(bad, () => parseDocument(text, options));
   // What the parser only warns of (an unknown tag, an anchor that ends in a colon) would be read as something else
   // than its writer meant.
-  const told = [...document.errors, ...document.warnings].map(error => {
-    const line = text.slice(text.lastIndexOf('\n', Math.max(0, error.pos[0] - 1)) + 1).split('\n', 1)[0] ?? '';
-    const message = `not valid YAML: ${error.message}`;
-    return { offset: error.pos[0], message, hint: yamlHint(error.code, line) };
-  });
-  if (told.length > 0) throw bad(told);
+  const told = [...document.errors, ...document.warnings].map(error => syntaxComplaint(error, document, text));
+  if (told.length > 0) throw bad(onePerLine(told, text));
   const found = orBad(bad, () => complaintsOf(document));
   if (found.length > 0) throw bad(found);
   const value: unknown = orBad(bad, () => document.toJS({ maxAliasCount: YAML_MAX_ALIASES }));
   return { value, contents: document.contents };
+}
+
+/** One mistake often makes the parser stumble twice in a line; the first says it. */
+function onePerLine(complaints: readonly Complaint[], text: string): Complaint[] {
+  const seen = new Set<number>();
+  return complaints.filter(({ offset }) => {
+    const lineStart = text.lastIndexOf('\n', Math.max(0, offset - 1));
+    const isFirst = !seen.has(lineStart);
+    seen.add(lineStart);
+    return isFirst;
+  });
+}
+
+function syntaxComplaint(error: YAMLParseError | YAMLWarning, document: Document, text: string): Complaint {
+  const { code, message } = error;
+  // A quote that is never closed is noticed at the end of the file: the place to look is where it opens.
+  const offset = code === 'MISSING_CHAR' ? quoteBefore(document, error.pos[0]) : error.pos[0];
+  const line = text.slice(text.lastIndexOf('\n', Math.max(0, offset - 1)) + 1).split('\n', 1)[0] ?? '';
+  if (/call stack|stack overflow/i.test(message)) return { offset, message: 'nested too deep', hint: '' };
+  const said = code === 'MULTIPLE_DOCS' ? 'more than one document in the file' : `not valid YAML: ${message}`;
+  return { offset, message: said, hint: yamlHint(code, line) };
+}
+
+function quoteBefore(document: Document, end: number): number {
+  let offset = end;
+  visit(document, {
+    Scalar: (_, scalar) => {
+      const [from = end, to = end] = scalar.range ?? [];
+      if ((scalar.type === 'QUOTE_DOUBLE' || scalar.type === 'QUOTE_SINGLE') && from < end && to >= end - 1)
+        offset = from;
+    },
+  });
+  return offset;
 }
 
 /** The parser calls itself for each level and counts what aliases stand for: it throws where a file has too much of either. */

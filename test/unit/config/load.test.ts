@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+
+import { loadSettings } from '../../../src/config/load.ts';
+import { BadFile } from '../../../src/platform/problem.ts';
+
+const ONE_DOMAIN = 'domains: {example.org: {nextHop: smtp://10.0.0.5}}\n';
+
+describe('loadSettings', () => {
+  const root = mkdtempSync(join(tmpdir(), 'postern-load-'));
+  after(() => rmSync(root, { recursive: true }));
+  let count = 0;
+  const folder = (files: Record<string, string | Uint8Array> = {}): string => {
+    const path = join(root, String(count++));
+    mkdirSync(path);
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(join(path, name, '..'), { recursive: true });
+      writeFileSync(join(path, name), content);
+    }
+    return path;
+  };
+  const failure = (work: () => unknown): string => {
+    let message = '';
+    assert.throws(work, error => {
+      assert.ok(error instanceof BadFile, String(error));
+      message = error.message;
+      return true;
+    });
+    return message;
+  };
+
+  it('takes the built-in demo where there is no file, with paths from the current folder', () => {
+    const cwd = folder();
+    const { settings, file } = loadSettings({ cwd });
+    assert.equal(file, null);
+    assert.equal(settings.isDemo, true);
+    assert.equal(settings.data, join(cwd, 'data'));
+    assert.deepEqual(settings.domains.get('demo.example')?.nextHop.hosts, [
+      { kind: 'maildir', path: join(cwd, 'data/mailbox'), text: `maildir:${join(cwd, 'data/mailbox')}` },
+    ]);
+  });
+
+  it('takes ./postern.yaml where there is one', () => {
+    const cwd = folder({ 'postern.yaml': ONE_DOMAIN });
+    const { settings, file } = loadSettings({ cwd });
+    assert.equal(file, join(cwd, 'postern.yaml'));
+    assert.deepEqual([...settings.domains.keys()], ['example.org']);
+    assert.equal(settings.isDemo, false);
+  });
+
+  it('takes the named file before ./postern.yaml, and paths in it start at its own folder', () => {
+    const cwd = folder({
+      'postern.yaml': ONE_DOMAIN,
+      'etc/other.yaml': `data: ../var\ntls: {certificate: mx.pem, key: mx.key}\n${ONE_DOMAIN}`,
+      'etc/mx.pem': '',
+      'etc/mx.key': '',
+    });
+    const { settings, file } = loadSettings({ cwd, file: 'etc/other.yaml' });
+    assert.equal(file, join(cwd, 'etc/other.yaml'));
+    assert.equal(settings.data, join(cwd, 'var'));
+    assert.deepEqual(settings.tls, { certificate: join(cwd, 'etc/mx.pem'), key: join(cwd, 'etc/mx.key') });
+  });
+
+  it('does not fall back to the demo where the named file is missing', () => {
+    const cwd = folder({ 'postern.yaml': ONE_DOMAIN });
+    assert.equal(
+      failure(() => loadSettings({ cwd, file: 'postren.yaml' })),
+      `postren.yaml:1:1: there is no such file\n  the path was taken from ${cwd}`,
+    );
+  });
+
+  it('says so where a folder was named', () => {
+    const cwd = folder({ 'etc/postern.yaml': ONE_DOMAIN });
+    assert.match(
+      failure(() => loadSettings({ cwd, file: 'etc' })),
+      /^etc:1:1: this is a folder\n {2}did you mean "etc\/postern.yaml"\?$/,
+    );
+  });
+
+  it('names the file as it was given in its messages', () => {
+    const cwd = folder({ 'etc/a.yaml': 'hostnam: x' });
+    assert.match(
+      failure(() => loadSettings({ cwd, file: './etc/a.yaml' })),
+      /^\.\/etc\/a\.yaml:1:1: unknown key "hostnam"/,
+    );
+  });
+
+  it('refuses what is no UTF-8 text', () => {
+    const cwd = folder({ 'postern.yaml': Buffer.from('hostname: b\xfccher.example', 'latin1') });
+    assert.match(
+      failure(() => loadSettings({ cwd })),
+      /^postern.yaml:1:1: the file is not UTF-8 text\n {2}save it as UTF-8$/,
+    );
+  });
+
+  it('takes an empty file, and one of comments, as the defaults', () => {
+    for (const text of ['', '# nothing yet\n', '---\n', '\ufeff# mark of a Windows editor\n']) {
+      assert.equal(loadSettings({ cwd: folder({ 'postern.yaml': text }) }).settings.isDemo, true, JSON.stringify(text));
+    }
+  });
+
+  it('looks whether named rule folders are there, but not for rules/local', () => {
+    const rules = (list: string) => `${ONE_DOMAIN}scanners: {rules: {folders: ${list}}}\n`;
+    const cwd = folder({ 'postern.yaml': rules('[shipped, mine, rules/local]'), 'mine/a.yaml': '' });
+    const { folders } = loadSettings({ cwd }).settings.scanners.rules;
+    assert.deepEqual(
+      folders.map(({ kind, mayBeMissing }) => [kind, mayBeMissing]),
+      [
+        ['shipped', false],
+        ['site', false],
+        ['site', true],
+      ],
+    );
+    assert.match(folders[0]?.path ?? '', /\/rules$/);
+    assert.equal(folders[1]?.path, join(cwd, 'mine'));
+    writeFileSync(join(cwd, 'postern.yaml'), rules('[yours]'));
+    assert.match(
+      failure(() => loadSettings({ cwd })),
+      /there is no folder .*yours\n.*\n.*\n {2}make it, or take it from the list/,
+    );
+  });
+});
