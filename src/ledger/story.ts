@@ -11,6 +11,9 @@ const FINDINGS_TOLD = 40;
 /** Recipients told one by one. */
 const COPIES_TOLD = 50;
 
+/** Lines of history. */
+const HISTORY_TOLD = 200;
+
 /** Several lines, ending in a line feed. */
 export function traceStory(traced: Traced): string {
   const { message, copies, events } = traced;
@@ -125,11 +128,13 @@ function finding(value: unknown): { points: number; line: string } {
 }
 
 function history(events: readonly EventRow[]): string[] {
-  return events.map(event => {
+  const lines = events.slice(0, HISTORY_TOLD).map(event => {
     const copy = event.copy_id === null ? '' : ` copy ${event.copy_id.slice(event.copy_id.indexOf('-') + 1)}`;
     const who = event.who === 'postern' ? '' : ` by ${safeLine(event.who, 100)}`;
     return step(moment(event.at), `${safeLine(event.what, 100)}${copy}${who}: ${safeLine(event.words)}`);
   });
+  const missing = events.length - lines.length;
+  return missing === 0 ? lines : [...lines, step('', `and ${missing} more: see --json`)];
 }
 
 function now(copy: CopyRow): string[] {

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+
+import { createLedger } from '../../../src/ledger/ledger.ts';
+import { traceJson, traceList, traceStory } from '../../../src/ledger/story.ts';
+import { type Traced, traceByAddress, traceById } from '../../../src/ledger/trace.ts';
+import { mailId } from '../../../src/mail/mail-id.ts';
+import type { LedgerRecord } from '../../../src/mail/ports.ts';
+import { openStore } from '../../../src/store/store.ts';
+import { ledgerRecord, report, temporaryFolder } from '../../support/sample-record.ts';
+
+const AT = Date.UTC(2026, 10, 23, 15, 27, 52, 123);
+const ID = mailId(AT, new Uint8Array(5));
+const HOSTILE = '\x1b[2J\x1b]0;x\x07\r\nCopy x is released\u202e\u009b';
+const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e]/;
+
+function record(changes: Partial<LedgerRecord> = {}): LedgerRecord {
+  const base = ledgerRecord({ id: ID, endedAt: AT, state: 'relayed', words: '250 2.0.0 Ok: queued as 4711' });
+  const entry = base.entry === null ? null : { ...base.entry, receivedAt: AT - 50 };
+  return { ...base, entry, ...changes };
+}
+
+async function books(t: TestContext, given: LedgerRecord) {
+  const store = await openStore({ path: join(await temporaryFolder(t), 'postern.db') });
+  t.after(() => store.close());
+  await createLedger(store).record(given);
+  const traced: Traced = (await traceById(store, given.id)) ?? assert.fail('not recorded');
+  return { store, traced };
+}
+
+test('the story of a relayed message is told in order of time', async t => {
+  const story = traceStory((await books(t, record())).traced);
+  const order = [
+    `Message ${ID}: incoming mail on listener public`,
+    '2026-11-23 15:27:52.023  a transaction began: client 192.0.2.1 (mail.example.org), with TLSv1.3',
+    'it called itself mail.example.org',
+    'MAIL FROM:<sender@example.org> BODY=8BITMIME',
+    'RCPT TO:<rcpt@example.com>',
+    '15:27:52.073  the message was in: 100 bytes, SHA-256 abab',
+    'Subject: Test of spam',
+    'From: sender@example.org',
+    'Message-ID: <one@example.org>',
+    'time: data 5 ms, scan 20 ms; scanners: rules 3 ms, clamav 12 ms; rules 0123456789ab',
+    '+1000.0  GTUBE  the test string  (rules)',
+    'spf=pass',
+    'score 1000: QUARANTINE by policy default: score 1000 reaches 8 (quarantine)',
+    'we told the client: 250 2.0.0 Ok: queued as 4711',
+    'relayed copy 1: 250 2.0.0 Ok: queued as 4711',
+    `Copy ${ID}-1 for <rcpt@example.com> is relayed since 2026-11-23 15:27:52.123`,
+    'smtp://10.0.0.5:25 said: 250 2.0.0 Ok: queued as 4711',
+    'The next hop has it: look there.',
+  ];
+  let at = -1;
+  for (const part of order) {
+    const found = story.indexOf(part, at + 1);
+    assert.ok(found > at, `${part}: not found after ${at} in\n${story}`);
+    at = found;
+  }
+});
+
+test('for each state it says what to do next', async t => {
+  const next = {
+    held: `quarantine release ${ID}-1`,
+    releasing: '--force',
+    unknown: 'may send it a second time',
+    refused: 'The sender was told and has it',
+    abandoned: 'may come back',
+    discarded: 'thrown away',
+    deleted: 'nobody has it',
+  } as const;
+  const { traced } = await books(t, record());
+  for (const [state, words] of Object.entries(next)) {
+    const copies = traced.copies.map(copy => ({ ...copy, state: state as keyof typeof next }));
+    assert.ok(traceStory({ ...traced, copies }).includes(words), state);
+  }
+});
+
+test('a transaction that ended before DATA has a short story', async t => {
+  const { traced } = await books(t, record({ entry: null, report: null, verdict: null }));
+  const story = traceStory(traced);
+  assert.match(story, /no message was taken in/);
+  assert.doesNotMatch(story, /score|Subject/);
+});
+
+test('every word of the mail is hostile: none moves the cursor or makes a line of its own', async t => {
+  const base = record();
+  const found = report(ID);
+  const summary = { subject: HOSTILE, from: [HOSTILE], messageId: HOSTILE, linkDomains: [], attachments: [] };
+  const hit = { kind: 'hit', strength: 1, points: 1, effect: null, scanner: 'rules' } as const;
+  const { store, traced } = await books(t, {
+    ...base,
+    session: { ...base.session, helo: HOSTILE, ptr: HOSTILE, tls: { version: HOSTILE, cipher: HOSTILE } },
+    mailFrom: { ...base.mailFrom, raw: HOSTILE },
+    report: { ...found, summary, findings: [{ ...hit, symbol: HOSTILE, evidence: HOSTILE }] },
+    verdict: { outcome: 'tag', score: 1, policy: HOSTILE, reasons: [{ cause: 'score', text: HOSTILE }] },
+    reply: HOSTILE,
+    copies: base.copies.map(copy => ({
+      ...copy,
+      recipient: { ...copy.recipient, raw: HOSTILE },
+      disposition: { state: 'relayed' as const, words: HOSTILE, host: HOSTILE },
+    })),
+    notes: [HOSTILE],
+  });
+  const texts = [traceStory(traced), traceList(await traceByAddress(store, 'rcpt@example.com', 5))];
+  for (const text of texts) {
+    assert.doesNotMatch(text, CONTROL);
+    assert.doesNotMatch(text, /^Copy x is released/m);
+    assert.ok(text.includes('\\x1b[2J'));
+  }
+});
+
+test('a message to a thousand recipients stays readable', async t => {
+  const to = Array.from({ length: 1000 }, (_, i) => `r${i}@example.com`);
+  const { traced } = await books(t, { ...ledgerRecord({ id: ID, to, endedAt: AT }) });
+  const story = traceStory(traced);
+  assert.match(story, /and 950 more recipients/);
+  assert.match(story, /and 800 more: see --json/);
+  assert.ok(story.split('\n').length < 500);
+});
+
+test('as JSON it is the same, parsed, with nothing of our own bookkeeping', async t => {
+  const { traced } = await books(t, record());
+  const json = JSON.parse(JSON.stringify(traceJson(traced)));
+  assert.equal(json.id, ID);
+  assert.deepEqual(json.header_from, ['sender@example.org']);
+  assert.equal(json.findings.length, 2);
+  assert.deepEqual(json.ms.scanners, { rules: 3, clamav: 12 });
+  assert.equal(json.copies[0].state, 'relayed');
+  assert.equal(json.events[0].what, 'relayed');
+  assert.equal(json.mail_from_key, undefined);
+});
+
+test('a row with damaged JSON is told as far as it goes', async t => {
+  const { traced } = await books(t, record());
+  const message = { ...traced.message, findings: '{', reasons: 'null', ms: '[]', header_from: '' };
+  const story = traceStory({ ...traced, message });
+  assert.match(story, /no reason was noted/);
+  assert.match(story, /is relayed since/);
+});
+
+test('the list has one line a copy, with a null sender written as such', async t => {
+  const { store } = await books(
+    t,
+    ledgerRecord({ id: ID, from: '', to: ['a@example.com', 'b@example.com'], endedAt: AT }),
+  );
+  const list = traceList(await traceByAddress(store, '192.0.2.1', 10));
+  assert.equal(list.split('\n').length, 3);
+  assert.match(
+    list,
+    new RegExp(`^2026-11-23 15:27:52.023  ${ID}  held +1000.0  <> -> b@example.com  Test of spam$`, 'm'),
+  );
+});
