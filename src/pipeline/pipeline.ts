@@ -22,6 +22,7 @@ export interface PipelineOptions extends Omit<JudgeOptions, 'log'> {
   readonly log: Log;
   /** For tests. */
   readonly stuckMs?: number;
+  readonly lockMs?: number;
   readonly makeWorker?: MakeWorker;
 }
 
@@ -40,7 +41,15 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const queueOptions = { url, prefix, name: names.queue, log };
   const queue = createQueue(queueOptions);
   const redis = (name: string) => ({ url, name: `${prefix}-${name}`, commandTimeoutMs: COMMAND_TIMEOUT_MS, log });
-  const service = createScanService({ redis: redis('scan'), queue, names, limits, log });
+  // Each asks the other; both only after they are made.
+  const service = createScanService({
+    redis: redis('scan'),
+    queue,
+    names,
+    limits,
+    log,
+    isInWork: id => worker.isInWork(id),
+  });
   const worker = createScanWorker({
     redis: redis('worker'),
     queueOptions,
@@ -52,6 +61,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     isWanted: id => service.isWanted(id),
     log,
     ...(options.stuckMs === undefined ? {} : { stuckMs: options.stuckMs }),
+    ...(options.lockMs === undefined ? {} : { lockMs: options.lockMs }),
     ...(options.makeWorker === undefined ? {} : { makeWorker: options.makeWorker }),
   });
   const parts = () => Promise.all([service.health(), worker.health()]);

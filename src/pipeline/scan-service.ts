@@ -26,6 +26,8 @@ export interface ScanServiceOptions {
   readonly queue: JobQueue;
   readonly names: QueueNames;
   readonly limits: ScanLimits;
+  /** Where the worker is in this process: what it works on is not lost, whatever Redis says. */
+  readonly isInWork?: (id: MailId) => boolean;
   readonly log: Log;
 }
 
@@ -70,7 +72,7 @@ class Service implements Producer {
       redis: { ...options.redis, name: `${options.redis.name}-verdicts` },
       connection: this.#connection,
       names: options.names,
-      isLost: async id => !(await options.queue.has(id)),
+      isLost: async id => options.isInWork?.(id) !== true && !(await options.queue.has(id)),
       onLost: id => this.#sendAgain(id),
       log: options.log,
     });

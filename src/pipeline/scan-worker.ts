@@ -36,6 +36,7 @@ export interface ScanWorkerOptions {
 
 export interface ScanWorker {
   running(): number;
+  isInWork(id: MailId): boolean;
   health(): Promise<Health>;
   /** Finishes what it has begun, within a bound. */
   close(): Promise<void>;
@@ -83,6 +84,10 @@ class Consumer implements ScanWorker {
     return this.#working.size;
   }
 
+  isInWork(id: MailId): boolean {
+    return this.#working.has(id);
+  }
+
   async health(): Promise<Health> {
     const part = 'scan worker';
     if (Date.now() - this.#lastRebuilt < REBUILT_SHOWN_MS) {
@@ -123,12 +128,22 @@ class Consumer implements ScanWorker {
     }
     this.#working.add(job.id);
     try {
-      await this.#answer(job, await this.#judged(job, AbortSignal.any([signal, this.#closing.signal])));
+      const answer = await this.#judged(job, this.#endOf(signal));
+      if (answer !== null) await this.#answer(job, answer);
     } catch (error) {
       this.#options.log.warn({ id: job.id, err: errorText(error) }, 'verdict could not be sent');
     } finally {
       this.#working.delete(job.id);
     }
+  }
+
+  /**
+   * A job that Redis took from us is left to the worker that has it now. Not where the producer is here: it waits for
+   * us, and a second run is dropped because of this one.
+   */
+  #endOf(taken: AbortSignal): AbortSignal {
+    const closing = this.#closing.signal;
+    return this.#options.isWanted === undefined ? AbortSignal.any([taken, closing]) : closing;
   }
 
   #notWanted(job: ScanJob): string | null {
@@ -138,12 +153,14 @@ class Consumer implements ScanWorker {
     return this.#options.isWanted?.(job.id) === false ? 'nobody waits for it' : null;
   }
 
-  async #judged(job: ScanJob, signal: AbortSignal): Promise<Answer> {
+  /** null where it is no longer ours to answer. */
+  async #judged(job: ScanJob, signal: AbortSignal): Promise<Answer | null> {
     try {
       const entry = await this.#options.spool.open(job.id);
       return { kind: 'report', report: await this.#options.judge(entry, job.deadline, signal) };
     } catch (error) {
       this.#options.log.error({ id: job.id, err: errorText(error) }, 'scan failed');
+      if (signal.aborted) return null;
       return { kind: 'failed', reason: errorText(error) };
     }
   }

@@ -146,6 +146,7 @@ export const createWorker: MakeWorker = options => {
   worker.on('ready', outage.back);
   // A lost lock does not stop the processor by itself, and the job runs a second time elsewhere.
   worker.on('lockRenewalFailed', ids => {
+    options.log.warn({ queue: options.name, ids }, 'jobs in work were lost by the queue');
     for (const id of ids) worker.cancelJob(id, 'its lock was lost');
   });
   return {

@@ -11,7 +11,7 @@ import { queueNames } from '../../src/pipeline/job.ts';
 import { createPipeline, type PipelineOptions } from '../../src/pipeline/pipeline.ts';
 import { createScanService } from '../../src/pipeline/scan-service.ts';
 import { createScanWorker } from '../../src/pipeline/scan-worker.ts';
-import { silentLog } from '../../src/platform/log.ts';
+import { createLog, silentLog } from '../../src/platform/log.ts';
 import { createQueue, createWorker } from '../../src/platform/queue.ts';
 import { createTestRedis, type TestRedis } from '../support/redis.ts';
 import { needs } from '../support/require.ts';
@@ -154,6 +154,28 @@ test('a job that Redis forgot before anybody took it is sent again', async t => 
   const reports = await Promise.all(scans);
   assert.equal(new Set(reports.map(report => report.id)).size, 2);
   assert.equal(seen.length, 2, 'each is scanned once');
+});
+
+test('a long scan whose job Redis forgot is finished, once', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const redis = await redisFor(t);
+  await redis.start();
+  const { scanner, open, seen } = gate();
+  const lines: string[] = [];
+  const pipeline = pipelineOn(redis, {
+    lockMs: 300,
+    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+    log: createLog('warn', line => lines.push(line)),
+  });
+  await waitFor('ready', () => pipeline.notReady() === null);
+  const entry = fakeEntry();
+  const scan = pipeline.scan(entry, soon());
+  await waitFor('scanning', () => seen.length > 0);
+  await redis.say('FLUSHALL');
+  await waitFor('lock lost', () => lines.some(line => line.includes('lost by the queue')));
+  open();
+  assert.equal((await scan).id, entry.id);
+  assert.deepEqual(seen, [entry.id]);
 });
 
 test('a frozen Redis closes the gate, scans are refused in time, and it opens again by itself', async t => {
