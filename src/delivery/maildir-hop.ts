@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { access, constants, open, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { type Recipient, type ReversePath, reversePathText } from '../mail/envelope.ts';
 import { HopLost, MailError } from '../mail/error.ts';
@@ -26,6 +26,7 @@ export class MaildirHop implements NextHop {
   readonly oneRecipient = false;
   readonly #host: MaildirHost;
   readonly #hostname: string;
+  #areFoldersSynced = false;
 
   constructor(host: MaildirHost, hostname: string) {
     this.name = host.name;
@@ -61,7 +62,13 @@ export class MaildirHop implements NextHop {
   async close(): Promise<void> {}
 
   async #makeFolders(): Promise<void> {
-    for (const name of ['tmp', 'new', 'cur']) await makeFolder(join(this.#host.folder, name));
+    const { folder } = this.#host;
+    for (const name of ['tmp', 'new', 'cur']) await makeFolder(join(folder, name));
+    if (this.#areFoldersSynced) return;
+    // A power cut must not take the folder away from under a message that was acknowledged.
+    await syncFolder(folder);
+    await syncFolder(dirname(folder));
+    this.#areFoldersSynced = true;
   }
 }
 

@@ -1,14 +1,17 @@
 // The next hops that we have, against real servers: Postfix with Dovecot behind it, Dovecot by LMTP, our own Maildir.
 
+import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
+import { Readable } from 'node:stream';
+import { type TestContext, test } from 'node:test';
 
 import { createNextHop } from '../../src/delivery/next-hop.ts';
+import { parseAddress } from '../../src/mail/address.ts';
 import type { NextHop } from '../../src/mail/ports.ts';
 import { silentLog } from '../../src/platform/log.ts';
-import { type Dovecot, fetchByImap, startDovecot, waitForMail } from '../support/dovecot.ts';
+import { type Dovecot, fetchByImap, fetchByPop3, startDovecot, waitForMail } from '../support/dovecot.ts';
 import { selfSigned } from '../support/fake-hop.ts';
 import { needsPostfix, startPostfix } from '../support/postfix.ts';
 import { needs, passOver } from '../support/require.ts';
@@ -73,6 +76,26 @@ for (const [what, hostOf] of [
     },
   });
 }
+
+test('IMAP and POP3 give the same bytes, dots at the start of lines too', async t => {
+  if (!needsDovecot(t)) return;
+  const dovecot = await startDovecot();
+  t.after(() => dovecot.stop());
+  const hop = hopTo(`lmtp:${dovecot.lmtpSocket}`);
+  t.after(() => hop.close());
+  const signal = AbortSignal.timeout(20_000);
+  const transaction = await hop.open(signal);
+  const address = parseAddress('both@x.example');
+  assert(address !== null);
+  await transaction.mail({ raw: '<>', address: null }, { smtpUtf8: false, body: '8BITMIME', declaredSize: null });
+  await transaction.rcpt({ raw: '', address });
+  const sent = Buffer.from('Subject: x\r\n\r\n.\r\n..\r\n\xff\r\n', 'latin1');
+  await transaction.data(Readable.from([sent]), signal);
+  transaction.release();
+  const byImap = await waitForMail(dovecot.imapPort, address.text);
+  assert(byImap[0]?.subarray(-sent.length).equals(sent));
+  assert.deepEqual(await fetchByPop3(dovecot.pop3Port, address.text), byImap);
+});
 
 nextHopContract('maildir, the demo mailbox', {
   isThere: () => true,

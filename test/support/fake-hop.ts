@@ -22,7 +22,8 @@ export type Step =
 /**
  * A text: said, CRLF added. silent: nothing is said, the connection stays. close: closed without a word. reset: TCP
  * reset. stall: nothing more is read. garbage: bytes that are no reply. endless: reply lines without end. long: a line without end. drip: a reply,
- * byte by byte, that would take hours. `{ say, close: true }`: says it, then closes. `{ raw }`: exactly these bytes.
+ * byte by byte, that would take hours. `{ say, close: true }`: says it, then closes. `{ raw }`: exactly these bytes; with
+ * `thenTls` the handshake follows.
  */
 export type Act =
   | 'silent'
@@ -34,7 +35,7 @@ export type Act =
   | 'long'
   | 'drip'
   | { readonly say: string; readonly close: true }
-  | { readonly raw: string }
+  | { readonly raw: string; readonly thenTls?: true }
   | `${number}${string}`;
 
 export interface FakeHopOptions {
@@ -254,7 +255,11 @@ class Dialogue {
 
   #perform(act: Act, step: Step): void {
     if (typeof act === 'object') {
-      if ('raw' in act) return void this.#socket.write(act.raw);
+      if ('raw' in act) {
+        this.#socket.write(act.raw);
+        if (act.thenTls === true) this.#shakeHands();
+        return;
+      }
       this.#socket.end(`${act.say}\r\n`);
       return;
     }
@@ -289,11 +294,16 @@ class Dialogue {
   }
 
   #encrypt(): void {
+    if (this.#fake.options.tls === undefined) return this.#say('502 5.5.1 no TLS here');
+    this.#say(GOOD.STARTTLS);
+    this.#shakeHands();
+  }
+
+  #shakeHands(): void {
     const { tls } = this.#fake.options;
-    if (tls === undefined) return this.#say('502 5.5.1 no TLS here');
+    if (tls === undefined) return;
     const plain = this.#socket;
     plain.removeAllListeners('data');
-    this.#say(GOOD.STARTTLS);
     const secure = new TLSSocket(plain, { isServer: true, secureContext: createSecureContext(tls) });
     this.#socket = secure;
     this.#received = Buffer.alloc(0);
