@@ -1,5 +1,5 @@
 // Addresses and networks as text: one canonical form, membership, and the network a client counts as. Used by rates.ts
-// and, as plain functions from main.ts, by the gateway. The only file that speaks ipaddr.js, whose lenient forms of IPv4
+// and, as plain functions from main.ts, by the gateway. Wraps ipaddr.js, whose lenient forms of IPv4
 // (octal, hexadecimal, fewer than four parts) are kept out.
 
 import ipaddr from 'ipaddr.js';
