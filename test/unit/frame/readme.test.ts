@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { parseSettings } from '../../../src/config/load.ts';
+import { VERSION } from '../../../src/version.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const PAGES = ['README.md', 'docs/flow.md', 'docs/failure.md', 'docs/decisions.md', 'docs/rules.md', 'docs/config.md'];
@@ -15,6 +16,11 @@ test('the examples of settings in the README are accepted', () => {
   const examples = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```yaml\n(.*?)```/gs)];
   assert.equal(examples.length, 3);
   for (const [, text = ''] of examples) parseSettings('README.md', text);
+});
+
+test('the version is the one of package.json, and the changelog has it', () => {
+  assert.equal(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version, VERSION);
+  assert.match(readFileSync(join(ROOT, 'CHANGELOG.md'), 'utf8'), new RegExp(`^## ${VERSION}\\b`, 'm'));
 });
 
 for (const page of PAGES) {
