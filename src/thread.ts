@@ -13,8 +13,6 @@ import { compileRules, type RuleSet } from './rules/compile.ts';
 import type { RuleSource } from './rules/model.ts';
 import { entryContext } from './rules/report.ts';
 
-export { authenticate } from './scanners/sender-auth/thread.ts';
-
 /** What the expand pool's threads are made with. */
 export interface ExpandData {
   readonly source: RuleSource;

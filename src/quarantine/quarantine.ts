@@ -128,7 +128,8 @@ export class FileQuarantine implements Quarantine {
 
 type HeldId = Parameters<Quarantine['hold']>[0]['id'];
 
-async function showItem(store: Reader, files: ItemFiles, copyId: string): Promise<ShownItem | null> {
+/** null where there is no such item. For commands that only read, too. */
+export async function showItem(store: Reader, files: ItemFiles, copyId: string): Promise<ShownItem | null> {
   if (!isCopyId(copyId)) return null;
   const item = await findItem(store, copyId);
   if (item === null) return null;

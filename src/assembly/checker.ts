@@ -1,0 +1,59 @@
+// Judges single messages in this process: the same phases as in the gateway, without its queue. For `postern check`.
+
+import { join } from 'node:path';
+import type { Settings } from '../config/settings.ts';
+import type { Report } from '../mail/finding.ts';
+import type { Scanner, SpoolEntry } from '../mail/ports.ts';
+import { createJudge } from '../pipeline/judge.ts';
+import { CachedResolver } from '../platform/dns.ts';
+import { silentLog } from '../platform/log.ts';
+import { socketPath } from '../platform/unix-socket.ts';
+import { createScanners } from './scanners.ts';
+import { createJudgeVersion, EXPAND_THREADS, readRules } from './scanning.ts';
+
+export interface CheckerOptions {
+  readonly settings: Settings;
+  /** No DNS and no clamd: rules alone. */
+  readonly offline: boolean;
+  /** Takes the place of the scanner of its name: recorded verdicts. */
+  readonly replay: Scanner | null;
+}
+
+export interface Checker {
+  /** Rejects only where there is nobody to judge. */
+  judge(entry: SpoolEntry): Promise<Report>;
+  close(): Promise<void>;
+}
+
+/** Throws BadFile where the rules cannot be used. */
+export async function createChecker({ settings, offline, replay }: CheckerOptions): Promise<Checker> {
+  const source = readRules(settings);
+  const log = silentLog();
+  const { servers } = settings.dns;
+  const resolver = new CachedResolver({
+    servers,
+    deadlineMs: settings.dns.timeout,
+    maxEntries: settings.dns.cacheEntries,
+  });
+  const clamdSocket = await socketPath(join(settings.data, 'clamd'), 'clamd.sock');
+  const real = offline
+    ? []
+    : await createScanners({ settings, resolver, clamdSocket, hasOnlyOwnSignatures: () => false, log });
+  const scanners = [...real.filter(scanner => scanner.name !== replay?.name), ...(replay === null ? [] : [replay])];
+  const version = createJudgeVersion(settings, source, scanners);
+  const { rules, clamav, senderAuth, dnsLists } = settings.scanners;
+  const judge = createJudge({
+    parts: () => version,
+    expandThreads: EXPAND_THREADS,
+    expandMs: rules.deadline,
+    scannerMs: { clamav: clamav.deadline, 'sender-auth': senderAuth.deadline, 'dns-lists': dnsLists.deadline },
+    log,
+  });
+  return {
+    judge: entry => judge(entry, Date.now() + settings.timeouts.scan, AbortSignal.timeout(settings.timeouts.scan)),
+    close: async () => {
+      await Promise.all([version.expander.close(), ...real.map(scanner => scanner.close())]);
+      resolver.close();
+    },
+  };
+}

@@ -1,0 +1,187 @@
+// The six checks of `postern doctor`: settings and rules, next hops, virus scanner, Redis, disk, DNS. Each asks the
+// part itself, whether a gateway runs or not, and says what to do next.
+
+import { existsSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Settings } from '../config/settings.ts';
+import type { Health } from '../mail/ports.ts';
+import { pause } from '../platform/deadline.ts';
+import { CachedResolver, isNoRecord } from '../platform/dns.ts';
+import { errorText, silentLog } from '../platform/log.ts';
+import { BadFile } from '../platform/problem.ts';
+import { findProgram } from '../platform/program.ts';
+import { connectRedis } from '../platform/redis.ts';
+import { socketPath } from '../platform/unix-socket.ts';
+import { createRoutes } from './router.ts';
+import { createScanners } from './scanners.ts';
+import { readRules } from './scanning.ts';
+
+/** For one part; several are asked at once. */
+const REDIS_WITHIN_MS = 2000;
+const MEBIBYTE = 1024 * 1024;
+
+export async function examine(settings: Settings, isRunning: boolean): Promise<readonly Health[]> {
+  const groups = await Promise.all([
+    rules(settings),
+    nextHops(settings),
+    virusScanner(settings, isRunning),
+    redis(settings, isRunning),
+    disk(settings),
+    dns(settings),
+  ]);
+  return groups.flat();
+}
+
+async function rules(settings: Settings): Promise<Health[]> {
+  const part = 'settings and rules';
+  try {
+    const source = readRules(settings);
+    const demo = settings.isDemo ? ', the built-in demo: no domain of yours is named yet' : '';
+    const next = settings.isDemo ? 'write a postern.yaml with your domain and its next hop' : '';
+    const says = `${settings.domains.size} domains, ${source.rules.length} rules${demo}`;
+    return [{ part, level: settings.isDemo ? 'degraded' : 'ok', says, next }];
+  } catch (error) {
+    if (!(error instanceof BadFile)) throw error;
+    const first = error.problems[0];
+    const says = `${error.problems.length} problems in the rules, first ${first?.file}:${first?.line}: ${first?.message}`;
+    return [{ part, level: 'down', says, next: 'postern rules lint' }];
+  }
+}
+
+async function nextHops(settings: Settings): Promise<Health[]> {
+  const routes = createRoutes(settings, silentLog());
+  try {
+    return await Promise.all(
+      [...routes.hopsBySettings.values()].map(async hop => ({ ...(await hop.health()), part: `next hop ${hop.name}` })),
+    );
+  } finally {
+    await Promise.all([...routes.hopsBySettings.values()].map(hop => hop.close()));
+  }
+}
+
+async function virusScanner(settings: Settings, isRunning: boolean): Promise<Health[]> {
+  const part = 'virus scanner';
+  if (!settings.scanners.clamav.enabled) {
+    return [{ part, level: 'degraded', says: 'switched off in the settings', next: 'scanners.clamav.enabled: true' }];
+  }
+  if (settings.scanners.clamav.address.kind === 'embedded' && !isRunning) {
+    const program = await findProgram('clamd');
+    const next =
+      program === null ? 'apt-get install clamav-daemon, or npm start, which does it' : 'postern serve starts it';
+    return [
+      {
+        part,
+        level: program === null ? 'down' : 'degraded',
+        says: program === null ? 'clamd is not installed' : 'not running',
+        next,
+      },
+    ];
+  }
+  const resolver = new CachedResolver({ servers: settings.dns.servers });
+  const clamdSocket = await socketPath(join(settings.data, 'clamd'), 'clamd.sock');
+  const scanners = await createScanners({
+    settings,
+    resolver,
+    clamdSocket,
+    hasOnlyOwnSignatures: () => false,
+    log: silentLog(),
+  });
+  try {
+    const clamav = scanners.find(scanner => scanner.name === 'clamav');
+    return clamav === undefined ? [] : [{ ...(await clamav.health()), part }];
+  } finally {
+    await Promise.all(scanners.map(scanner => scanner.close()));
+    resolver.close();
+  }
+}
+
+async function redis(settings: Settings, isRunning: boolean): Promise<Health[]> {
+  return Promise.all(
+    (['queue', 'memory'] as const).map(async kind => {
+      const part = `Redis (${kind})`;
+      const named = settings.redis[kind];
+      if (named === 'embedded' && !isRunning) {
+        const program = await findProgram('redis-server');
+        const next =
+          program === null ? 'apt-get install redis-server, or npm start, which does it' : 'postern serve starts it';
+        const says = program === null ? 'redis-server is not installed' : 'not running';
+        return { part, level: program === null ? ('down' as const) : ('degraded' as const), says, next };
+      }
+      const socket = await socketPath(join(settings.data, 'redis', kind), 'redis.sock');
+      return pinged(part, named === 'embedded' ? `unix://${socket}` : named);
+    }),
+  );
+}
+
+async function pinged(part: string, url: string): Promise<Health> {
+  const connection = connectRedis({ url, name: 'postern-doctor', commandTimeoutMs: REDIS_WITHIN_MS, log: silentLog() });
+  try {
+    for (const until = Date.now() + REDIS_WITHIN_MS; !connection.isReady() && Date.now() < until; ) await pause(50);
+    await connection.ping();
+    return { part, level: 'ok', says: 'answers', next: '' };
+  } catch (error) {
+    const next = part.includes('queue')
+      ? 'start it: until then mail gets 451'
+      : 'start it: until then nothing is limited by rate';
+    return { part, level: 'down', says: `no answer: ${errorText(error)}`, next };
+  } finally {
+    await connection.close();
+  }
+}
+
+async function disk({ data, diskReserve }: Settings): Promise<Health[]> {
+  const part = 'disk';
+  let folder = data;
+  while (!existsSync(folder)) folder = dirname(folder);
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  const says = `${Math.floor(free / MEBIBYTE)} MiB free at ${data}, ${Math.floor(diskReserve / MEBIBYTE)} MiB are kept in reserve`;
+  if (free < diskReserve)
+    return [{ part, level: 'down', says, next: 'make room: mail gets 452 until there is more than the reserve' }];
+  if (free < 2 * diskReserve)
+    return [{ part, level: 'degraded', says, next: 'make room before the reserve is reached' }];
+  return [{ part, level: 'ok', says, next: '' }];
+}
+
+/** Does the resolver answer, and do the domains' MX records lead here? */
+async function dns(settings: Settings): Promise<Health[]> {
+  const resolver = new CachedResolver({ servers: settings.dns.servers, deadlineMs: settings.dns.timeout });
+  try {
+    const domains = settings.isDemo ? [] : [...settings.domains.keys()];
+    const answers = await Promise.all([
+      rootServers(resolver),
+      ...domains.map(domain => mx(resolver, domain, settings.hostname)),
+    ]);
+    return answers;
+  } finally {
+    resolver.close();
+  }
+}
+
+async function rootServers(resolver: CachedResolver): Promise<Health> {
+  const part = 'DNS';
+  try {
+    await resolver.resolve('.', 'NS');
+    return { part, level: 'ok', says: 'the resolver answers', next: '' };
+  } catch (error) {
+    if (isNoRecord(error)) return { part, level: 'ok', says: 'the resolver answers', next: '' };
+    const next =
+      'check the name servers (dns.servers, or /etc/resolv.conf): without them no sender and no list can be checked';
+    return { part, level: 'down', says: `the resolver does not answer: ${errorText(error)}`, next };
+  }
+}
+
+async function mx(resolver: CachedResolver, domain: string, hostname: string): Promise<Health> {
+  const part = `MX of ${domain}`;
+  try {
+    const records = await resolver.resolve(domain, 'MX');
+    const names = records.map(record => record.exchange.toLowerCase().replace(/\.$/, ''));
+    if (names.includes(hostname)) return { part, level: 'ok', says: `leads to ${hostname}`, next: '' };
+    const next = `let it name ${hostname} when mail is to come through here, or correct hostname in the settings`;
+    return { part, level: 'degraded', says: `leads to ${names.join(', ').slice(0, 200)}`, next };
+  } catch (error) {
+    const next = `make an MX record that names ${hostname}`;
+    return { part, level: 'degraded', says: `cannot be looked up: ${errorText(error)}`, next };
+  }
+}

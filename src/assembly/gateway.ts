@@ -1,0 +1,90 @@
+// What the gateway gets: its ports, from the parts that are running, and its rules, from the settings.
+
+import type { Settings } from '../config/settings.ts';
+import type { GatewayPorts, GatewayRules } from '../gateway/gateway.ts';
+import { deliverable } from '../mail/forged.ts';
+import type { ScanService } from '../mail/ports.ts';
+import type { Resolver } from '../platform/dns.ts';
+import { readRanges } from '../platform/file-ranges.ts';
+import type { Log } from '../platform/log.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import { confirmedName } from '../reputation/client-name.ts';
+import { inNetworks } from '../reputation/networks.ts';
+import type { ConnectionCounter, Rates } from '../reputation/rates.ts';
+import type { Records } from './records.ts';
+import type { Routes } from './router.ts';
+
+export interface GatewayParts {
+  readonly settings: Settings;
+  readonly records: Records;
+  readonly routes: Routes;
+  readonly scan: ScanService;
+  readonly rates: Rates;
+  readonly counter: ConnectionCounter;
+  readonly resolver: Resolver;
+  /** Of `messageCounter`, made once. */
+  readonly counted: GatewayPorts['counted'];
+  readonly log: Log;
+}
+
+export function gatewayPorts(parts: GatewayParts): GatewayPorts {
+  const { records, routes, scan, rates, counter, log, settings } = parts;
+  return {
+    route: routes.route,
+    spool: records.spool,
+    scan,
+    quarantine: records.quarantine,
+    ledger: records.ledger,
+    marks: records.quarantine.marks,
+    deliverable: (path, stamp) => deliverable(readRanges(path), stamp, settings.hostname),
+    hopCapabilities: () => routes.capabilities(),
+    enter: address => counter.enter(address),
+    // What goes out comes from our own networks, which the settings name.
+    allows: async (what, address, direction) => direction === 'outgoing' || rates.allow(what, address),
+    nameOf: address => confirmedName(parts.resolver, address),
+    inNetworks,
+    counted: parts.counted,
+    log,
+  };
+}
+
+export function gatewayRules({ limits, timeouts, hostname, bareNewlines, nextHopText }: Settings): GatewayRules {
+  return {
+    guard: {
+      messageBytes: limits.messageSize,
+      receivedHeaders: limits.receivedHeaders,
+      ownReceived: OWN_RECEIVED_MAX,
+      bareNewlines,
+      hostname,
+    },
+    intake: {
+      dataMs: timeouts.data,
+      minimumRate: limits.minimumRate,
+      rateWindowMs: RATE_WINDOW_MS,
+      drainBytes: limits.messageSize,
+    },
+    recipients: limits.recipients,
+    messagesPerConnection: limits.messagesPerConnection,
+    scanMs: timeouts.scan,
+    commandMs: timeouts.command,
+    connectionMs: timeouts.connection,
+    passHopText: nextHopText === 'show',
+  };
+}
+
+/** In, out through the trusted listener, and back in by a forwarding elsewhere: three times may be honest. */
+const OWN_RECEIVED_MAX = 3;
+/** A pause of a minute is not yet a drip. */
+const RATE_WINDOW_MS = 60_000;
+/** Counts messages and their time by step. Once for each `metrics`. */
+export function messageCounter(metrics: Metrics): GatewayPorts['counted'] {
+  const messages = metrics.counter('messages_total', 'Messages by verdict and by what became of them', [
+    'outcome',
+    'state',
+  ]);
+  const steps = metrics.seconds('step_seconds', 'Time of one message by step: data, scan, act', ['step']);
+  return (outcome, state, ms) => {
+    messages.add({ outcome, state });
+    for (const [step, took] of Object.entries(ms)) steps.observe(took, { step });
+  };
+}

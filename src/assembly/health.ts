@@ -1,0 +1,78 @@
+// Health: what is protected, what is not, and what to do. One report for the HTTP page, the control socket and doctor.
+
+import type { Health } from '../mail/ports.ts';
+import type { HttpRoute } from '../platform/http.ts';
+import { errorText } from '../platform/log.ts';
+import type { Metrics } from '../platform/metrics.ts';
+
+export interface HealthReport {
+  /** The worst of all parts. */
+  readonly level: Health['level'];
+  /** What mail is protected by now: `viruses`, `forged senders` … */
+  readonly protects: readonly string[];
+  readonly doesNotProtect: readonly string[];
+  readonly parts: readonly Health[];
+}
+
+/** What each scanner stands for, in the administrator's words. */
+const PROTECTION: Readonly<Record<string, string>> = {
+  rules: 'spam, by rules',
+  clamav: 'viruses',
+  'sender-auth': 'forged senders (SPF, DKIM, DMARC)',
+  'dns-lists': 'listed addresses and links',
+};
+
+/** Longer than any part's own deadline for a sign of life. */
+const PART_MS = 6000;
+
+/** Asks every part at once; one that does not answer in time is down. */
+export async function healthReport(ask: readonly (() => Promise<Health> | Health)[]): Promise<HealthReport> {
+  const parts = await Promise.all(ask.map(askPart));
+  const level = parts.some(part => part.level === 'down')
+    ? 'down'
+    : parts.some(part => part.level === 'degraded')
+      ? 'degraded'
+      : 'ok';
+  const working = new Set(parts.filter(part => part.level !== 'down').map(part => part.part));
+  const known = Object.entries(PROTECTION);
+  return {
+    level,
+    protects: known.filter(([part]) => working.has(part)).map(([, what]) => what),
+    doesNotProtect: known.filter(([part]) => !working.has(part)).map(([, what]) => what),
+    parts,
+  };
+}
+
+async function askPart(ask: () => Promise<Health> | Health): Promise<Health> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Health>(resolve => {
+    const silent: Health = { part: 'unknown', level: 'down', says: 'gives no sign of life', next: 'see the log' };
+    timer = setTimeout(() => resolve(silent), PART_MS);
+  });
+  try {
+    return await Promise.race([Promise.resolve(ask()), late]);
+  } catch (error) {
+    return { part: 'unknown', level: 'down', says: errorText(error), next: 'see the log' };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** /health: 200 while mail is taken and scanned, 503 when a part is down. /metrics: for Prometheus. */
+export function healthRoutes(report: () => Promise<HealthReport>, metrics: Metrics): HttpRoute[] {
+  return [
+    {
+      method: 'GET',
+      path: '/health',
+      handler: async () => {
+        const body = await report();
+        return { status: body.level === 'down' ? 503 : 200, body };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/metrics',
+      handler: async () => ({ status: 200, text: await metrics.text(), contentType: 'text/plain; version=0.0.4' }),
+    },
+  ];
+}

@@ -1,0 +1,44 @@
+// What is ours on disk: database, spool, quarantine. Opened first and closed last; what a crash left is settled here,
+// before the first connection.
+
+import { join } from 'node:path';
+import type { Settings } from '../config/settings.ts';
+import { createLedger } from '../ledger/ledger.ts';
+import type { Ledger, Spool } from '../mail/ports.ts';
+import type { Log } from '../platform/log.ts';
+import { makeFolder } from '../platform/safe-file.ts';
+import { FileQuarantine } from '../quarantine/quarantine.ts';
+import { loadReleaseKey } from '../quarantine/release-marks.ts';
+import { openFileSpool, sweepSpool } from '../spool/file-spool.ts';
+import { openStore, type Store } from '../store/store.ts';
+
+export interface Records {
+  readonly store: Store;
+  readonly spool: Spool;
+  readonly ledger: Ledger;
+  readonly quarantine: FileQuarantine;
+}
+
+/** The database of a data folder. */
+export function databasePath(data: string): string {
+  return join(data, 'postern.db');
+}
+
+export async function openRecords(settings: Settings, log: Log): Promise<Records> {
+  const { data, hostname } = settings;
+  await makeFolder(join(data, 'keys'));
+  const spool = await openFileSpool({ folder: join(data, 'spool'), reserveBytes: settings.diskReserve });
+  const store = await openStore({ path: databasePath(data) });
+  try {
+    const releaseKey = await loadReleaseKey(join(data, 'keys', 'release.key'));
+    const folder = join(data, 'quarantine');
+    const quarantine = await FileQuarantine.open({ store, folder, releaseKey, hostname, log });
+    const recovery = await quarantine.recover();
+    const swept = await sweepSpool(spool, async () => false, log);
+    log.info({ ...recovery, swept }, 'what an earlier run left is settled');
+    return { store, spool, ledger: createLedger(store), quarantine };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}

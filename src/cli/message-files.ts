@@ -1,0 +1,99 @@
+// Message files for `check`: which there are, and each as the scanners want it (CRLF line ends, an envelope).
+
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Address } from '../mail/address.ts';
+import { mailId } from '../mail/mail-id.ts';
+import type { SpoolEntry } from '../mail/ports.ts';
+import { UsageError } from './exit.ts';
+
+/** The client and the envelope that a message is judged with. */
+export interface CheckedAs {
+  readonly clientAddress: string;
+  readonly helo: string;
+  readonly mailFrom: Address | null;
+  readonly rcptTo: Address;
+}
+
+/** A larger file is no message. */
+const FILE_MAX = 1024 * 1024 * 1024;
+
+/** Files as they are named; of folders all files in them, by name, folders below included. Throws UsageError. */
+export async function messageFiles(paths: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of paths) {
+    if (path === '-') found.push(path);
+    else found.push(...(await filesOf(path)));
+  }
+  return found;
+}
+
+async function filesOf(path: string): Promise<string[]> {
+  const what = await stat(path).catch(() => null);
+  if (what === null) throw new UsageError(`${path}: there is no such file or folder`);
+  if (!what.isDirectory()) return [path];
+  const entries = await readdir(path, { withFileTypes: true, recursive: true });
+  return entries
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+/** A folder for copies with right line ends; gone afterwards. */
+export async function withWorkFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'postern-check-'));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+export async function openedMessage(file: string, folder: string, as: CheckedAs): Promise<SpoolEntry> {
+  const bytes = file === '-' ? await standardInput() : await readFile(file);
+  if (bytes.length > FILE_MAX) throw new Error(`larger than ${FILE_MAX} bytes`);
+  const whole = withCrlf(bytes);
+  const id = mailId(Date.now(), randomBytes(5));
+  const path = join(folder, `${id}.eml`);
+  await writeFile(path, whole, { mode: 0o600 });
+  return {
+    id,
+    path,
+    sizeBytes: whole.length,
+    sha256: createHash('sha256').update(whole).digest('hex'),
+    receivedAt: Date.now(),
+    envelope: {
+      mailFrom: { raw: `<${as.mailFrom?.text ?? ''}>`, address: as.mailFrom },
+      rcptTo: [{ raw: `<${as.rcptTo.text}>`, address: as.rcptTo }],
+      smtpUtf8: false,
+      body: '8BITMIME',
+      declaredSize: null,
+    },
+    session: {
+      id,
+      clientAddress: as.clientAddress,
+      clientPort: 0,
+      ptr: null,
+      helo: as.helo,
+      esmtp: true,
+      tls: null,
+      listener: 'check',
+      direction: 'incoming',
+      startedAt: Date.now(),
+    },
+  };
+}
+
+/** As the gateway does with what comes in (I10). */
+function withCrlf(bytes: Buffer): Buffer {
+  const text = bytes.toString('latin1');
+  return /\r(?!\n)|(?<!\r)\n/.test(text) ? Buffer.from(text.replace(/\r\n|\r|\n/g, '\r\n'), 'latin1') : bytes;
+}
+
+async function standardInput(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,82 @@
+// Options that many commands share, and what they mean: which settings, which gateway, which records.
+
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { CONTROL_SOCKET } from '../assembly/control.ts';
+import { databasePath } from '../assembly/records.ts';
+import { type Loaded, loadSettings } from '../config/load.ts';
+import type { Settings } from '../config/settings.ts';
+import { controlRequest } from '../platform/http.ts';
+import { socketPath } from '../platform/unix-socket.ts';
+import { openReadOnly, type Reader } from '../store/store.ts';
+import { NoError, UsageError } from './exit.ts';
+
+export interface WithConfig {
+  readonly config?: string;
+}
+
+export interface WithJson {
+  readonly json?: boolean;
+}
+
+export function withConfig(command: Command): Command {
+  return command.option('-c, --config <file>', 'settings file (default: ./postern.yaml, else the built-in demo)');
+}
+
+export function withJson(command: Command): Command {
+  return command.option('--json', 'print JSON, one value a line');
+}
+
+/** Throws BadFile. */
+export function settingsOf({ config }: WithConfig): Loaded {
+  return loadSettings({ cwd: process.cwd(), ...(config === undefined ? {} : { file: resolve(config) }) });
+}
+
+/** Asks the running gateway; throws NoError with its words where it says no. */
+export async function ask(
+  settings: Settings,
+  method: 'GET' | 'POST' | 'DELETE',
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
+  const socket = await socketPath(settings.data, CONTROL_SOCKET);
+  const answer = await controlRequest(socket, { method, path, ...(body === undefined ? {} : { body }) });
+  if (answer.status < 400) return answer.body;
+  throw new Refused(answer.body);
+}
+
+/** What the gateway answered instead of doing it. */
+export class Refused extends NoError {
+  readonly body: unknown;
+
+  constructor(body: unknown) {
+    const { error, words } = (typeof body === 'object' && body !== null ? body : {}) as {
+      error?: unknown;
+      words?: unknown;
+    };
+    super(String(error ?? words ?? 'the gateway refused, see its log'));
+    this.body = body;
+  }
+}
+
+/** Opens the database for reading, also beside the running gateway, and closes it after the work. */
+export async function withRecords<T>({ data }: Settings, work: (reader: Reader) => Promise<T>): Promise<T> {
+  const path = databasePath(data);
+  if (!existsSync(path)) {
+    throw new NoError(`there are no records yet: ${path} does not exist. Has the gateway run with these settings?`);
+  }
+  const reader = await openReadOnly({ path });
+  try {
+    return await work(reader);
+  } finally {
+    await reader.close();
+  }
+}
+
+/** A whole number in a range; throws UsageError that names the option. */
+export function wholeNumber(text: string, option: string, range: { min: number; max: number }): number {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= range.min && value <= range.max) return value;
+  throw new UsageError(`${option} ${text}: expected a whole number from ${range.min} to ${range.max}`);
+}

@@ -1,0 +1,95 @@
+// postern rules: reads rule files as a compiler would, and runs the examples beside the rules. Works on files alone; the
+// running gateway takes them with `postern reload`.
+
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { ruleFolders } from '../assembly/scanning.ts';
+import { BadFile, problemText } from '../platform/problem.ts';
+import { type Linted, lintRules } from '../rules/load.ts';
+import { UsageError } from './exit.ts';
+import { settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
+import { green, print, printJson, red, table, yellow } from './terminal.ts';
+
+const MORE = `
+Without FOLDER the folders of the settings are read: the shipped rules, then rules/local. With FOLDER, these are read
+after the shipped rules. docs/rules.md teaches the language.
+
+Examples:
+  postern rules lint
+  postern rules test rules/local`;
+
+export function rulesCommand(): Command {
+  const command = new Command('rules').description('read and try rule files').addHelpText('after', MORE);
+  const lintCommand = new Command('lint')
+    .description('say what is wrong with the rule files: file, line, column, and what to do')
+    .argument('[folder...]')
+    .action(lint);
+  const testCommand = new Command('test')
+    .description('run the examples beside the rules: what must hit, and what must miss')
+    .argument('[folder...]')
+    .action(test);
+  for (const below of [lintCommand, testCommand]) command.addCommand(withJson(withConfig(below)));
+  return command;
+}
+
+async function lint(folders: readonly string[], options: WithConfig & WithJson): Promise<void> {
+  const linted = read(folders, options);
+  if (options.json === true) printJson({ problems: linted.problems, warnings: linted.warnings });
+  for (const warning of options.json === true ? [] : linted.warnings)
+    print(`${yellow('warning:')} ${problemText(warning)}`);
+  if (linted.source === null) throw new BadFile(options.json === true ? [] : linted.problems);
+  if (options.json !== true)
+    print(`${green('fine:')} ${linted.source.rules.length} rules, set ${linted.source.digest}`);
+}
+
+async function test(folders: readonly string[], options: WithConfig & WithJson): Promise<void> {
+  const linted = read(folders, options);
+  if (options.json === true) {
+    for (const { symbol, expects, problem } of linted.examples) printJson({ symbol, expects, problem });
+  } else print(summary(linted));
+  if (linted.source === null) throw new BadFile(options.json === true ? [] : linted.problems);
+}
+
+function summary({ examples }: Linted): string {
+  const bySymbol = new Map<string, { hit: number; miss: number; failed: number }>();
+  for (const { symbol, expects, problem } of examples) {
+    const counts = bySymbol.get(symbol) ?? { hit: 0, miss: 0, failed: 0 };
+    counts[expects]++;
+    if (problem !== null) counts.failed++;
+    bySymbol.set(symbol, counts);
+  }
+  const rows = [...bySymbol].map(([symbol, { hit, miss, failed }]) => {
+    const verdict = failed === 0 ? 'ok' : `${failed} FAILED`;
+    return [symbol, String(hit), String(miss), verdict];
+  });
+  const failed = examples.filter(example => example.problem !== null).length;
+  const total =
+    failed === 0
+      ? green(`${examples.length} examples, all as they must be`)
+      : red(`${failed} of ${examples.length} examples failed`);
+  const columns = [
+    { title: 'RULE' },
+    { title: 'HIT', align: 'right' },
+    { title: 'MISS', align: 'right' },
+    { title: '' },
+  ] as const;
+  return rows.length === 0 ? total : `${table(columns, rows)}\n${total}`;
+}
+
+function read(folders: readonly string[], options: WithConfig): Linted {
+  const { settings } = settingsOf(options);
+  if (folders.length === 0) return lintRules(ruleFolders(settings));
+  const shipped = settings.scanners.rules.folders
+    .filter(folder => folder.kind === 'shipped')
+    .map(folder => folder.path);
+  return lintRules([...shipped, ...folders.map(folderOf)]);
+}
+
+function folderOf(path: string): string {
+  const folder = resolve(path);
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) return folder;
+  const hint = found === undefined ? 'there is no such folder' : 'this is a file; name the folder that it lies in';
+  throw new UsageError(`${path}: ${hint}`);
+}

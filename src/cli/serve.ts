@@ -1,0 +1,102 @@
+// postern serve: runs the gateway until it is told to stop. On the first run of the demo it sends sample messages
+// through itself and says what became of each.
+
+import { createWriteStream, existsSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { Command } from 'commander';
+import type { Settings } from '../config/settings.ts';
+import { Postern } from '../main.ts';
+import { createLog, errorText, type Log } from '../platform/log.ts';
+import { makeFolder } from '../platform/safe-file.ts';
+import { runSamples } from './first-run.ts';
+import { settingsOf, type WithConfig, withConfig } from './options.ts';
+import { bold, dim, print } from './terminal.ts';
+
+const MORE = `
+Settings that may change live are read again by "postern reload" or SIGHUP. SIGTERM and SIGINT stop the gateway in order:
+no new connections, transactions end, then the parts. Without domains in the settings it is the demo: mail for
+demo.example goes into data/mailbox, and the log into data/postern.log instead of standard error.`;
+
+export function serveCommand(): Command {
+  return withConfig(new Command('serve').description('run the gateway').addHelpText('after', MORE).action(serve));
+}
+
+async function serve(options: WithConfig): Promise<void> {
+  const { settings, file } = settingsOf(options);
+  await makeFolder(settings.data);
+  const log = settings.isDemo ? demoLog(settings) : createLog(settings.log.level);
+  const postern = new Postern({ settings, readSettings: () => settingsOf(options).settings, log });
+  const stopped = untilTold(postern, log);
+  if (settings.isDemo) print(dim(`starting (log: ${shown(join(settings.data, LOG_FILE))}) …`));
+  await postern.start();
+  print(addresses(postern, settings, file));
+  if (settings.isDemo) await demo(postern, settings);
+  await stopped;
+}
+
+const LOG_FILE = 'postern.log';
+const FIRST_RUN_FILE = 'samples-sent';
+
+/** A newcomer's terminal is for the table; the log goes beside it. */
+function demoLog({ data, log }: Settings): Log {
+  const file = createWriteStream(join(data, LOG_FILE), { flags: 'a', mode: 0o600 });
+  return createLog(log.level, line => file.write(line));
+}
+
+/** Resolves when the gateway was told to stop and has stopped. */
+function untilTold(postern: Postern, log: Log): Promise<void> {
+  return new Promise(resolve => {
+    let isStopping = false;
+    const stop = (signal: NodeJS.Signals) => {
+      if (isStopping) return;
+      isStopping = true;
+      log.info({ signal }, 'stopping');
+      void postern.stop().then(() => {
+        log.info({}, 'stopped');
+        resolve();
+      });
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+    process.on('SIGHUP', () => {
+      postern.reload().catch(error => log.error({ error: errorText(error) }, 'not reloaded, the old version stays'));
+    });
+  });
+}
+
+function addresses(postern: Postern, settings: Settings, file: string | null): string {
+  const places = postern.places.map(({ name, host, port }) => `  SMTP ${name.padEnd(8)}  ${host}:${port}`);
+  const { http } = settings;
+  const pages = http === 'off' ? [] : [`  health, metrics  http://${http.host}:${http.port}/health`];
+  const from = file === null ? 'the built-in demo settings' : shown(file);
+  return [bold(`Postern is running (${from}):`), ...places, ...pages, `  data           ${shown(settings.data)}`].join(
+    '\n',
+  );
+}
+
+async function demo(postern: Postern, settings: Settings): Promise<void> {
+  const marker = join(settings.data, FIRST_RUN_FILE);
+  if (!existsSync(marker)) {
+    print('');
+    print(await runSamples(postern, settings));
+    writeFileSync(marker, `${new Date().toISOString()}\n`, { mode: 0o600 });
+  }
+  print('');
+  print(NEXT);
+}
+
+const NEXT = `Write a postern.yaml to stand in front of your own server, then start again (README.md says more):
+
+  hostname: mx.example.org
+  listeners:
+    - { name: public, address: "0.0.0.0:25" }
+  domains:
+    example.org:
+      nextHop: smtp://10.0.0.5:25
+
+Stop with Ctrl-C.`;
+
+function shown(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith('..') ? path : short;
+}

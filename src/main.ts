@@ -1,0 +1,387 @@
+// The process: where the parts meet. Starts them in the order in which they need each other, stops them the other way
+// round, and puts a new version of settings and rules in the place of the old one as a whole (I9).
+
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { CONTROL_SOCKET, controlRoutes, type Reloaded, type Status } from './assembly/control.ts';
+import { type Daemons, startDaemons } from './assembly/daemons.ts';
+import { gatewayPorts, gatewayRules, messageCounter } from './assembly/gateway.ts';
+import { type HealthReport, healthReport, healthRoutes } from './assembly/health.ts';
+import { openRecords, type Records } from './assembly/records.ts';
+import { deliverBy } from './assembly/release.ts';
+import { createRoutes, type Routes } from './assembly/router.ts';
+import { createScanners } from './assembly/scanners.ts';
+import { createJudgeVersion, EXPAND_THREADS, type JudgeVersion, readRules } from './assembly/scanning.ts';
+import { compareSettings } from './config/compare.ts';
+import { maskedSettings } from './config/mask.ts';
+import type { Settings } from './config/settings.ts';
+import { Listener, type ListenerOptions } from './gateway/smtp/listener.ts';
+import type { Scanner } from './mail/ports.ts';
+import { createPipeline, type Pipeline } from './pipeline/pipeline.ts';
+import { type Certificate, readCertificate, selfSigned } from './platform/certificate.ts';
+import { pause } from './platform/deadline.ts';
+import { CachedResolver } from './platform/dns.ts';
+import { controlRequest, createHttpServer, type HttpServer } from './platform/http.ts';
+import { errorText, type Log } from './platform/log.ts';
+import { createMetrics, type Metrics } from './platform/metrics.ts';
+import { connectRedis } from './platform/redis.ts';
+import { makeFolder } from './platform/safe-file.ts';
+import { socketPath } from './platform/unix-socket.ts';
+import { ConnectionCounter, createRates, type Rates } from './reputation/rates.ts';
+import { VERSION } from './version.ts';
+
+export interface PosternOptions {
+  readonly settings: Settings;
+  /** Reads the settings again, for reload. Throws BadFile. */
+  readonly readSettings: () => Settings;
+  readonly log: Log;
+}
+
+/** A connection that is in a transaction when we stop may end it. */
+const DRAIN_MS = 20_000;
+/** After a reload the old version may still have messages. */
+const RETIRE_MS = 5 * 60_000;
+/** How often next hops are asked what they can do, so that EHLO offers the truth. */
+const PROBE_EVERY_MS = 60_000;
+/** Starting waits so long for Redis before it listens; later it says 451 by itself. */
+const READY_WITHIN_MS = 10_000;
+
+/** The parts that live as long as the process. */
+interface Parts {
+  readonly daemons: Daemons;
+  readonly records: Records;
+  readonly resolver: CachedResolver;
+  readonly metrics: Metrics;
+  readonly counted: ReturnType<typeof messageCounter>;
+  readonly pipeline: Pipeline;
+}
+
+export class Postern {
+  readonly #options: PosternOptions;
+  readonly #log: Log;
+  readonly #startedAt = Date.now();
+  /** What to undo, last first. */
+  readonly #undo: { readonly what: string; readonly stop: () => Promise<void> | void }[] = [];
+  readonly #listeners: Listener[] = [];
+  readonly #places: Status['listeners'][number][] = [];
+  #settings: Settings;
+  #parts: Parts | null = null;
+  #routes: Routes | null = null;
+  #version: JudgeVersion | null = null;
+  #scanners: readonly Scanner[] = [];
+  #rates: Rates | null = null;
+  #counter: ConnectionCounter;
+  #reloading: Promise<Reloaded> | null = null;
+
+  constructor(options: PosternOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#log = options.log;
+    this.#counter = counterOf(options.settings);
+  }
+
+  /** Resolves when mail is taken. On any error everything that was started is stopped again. */
+  async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const settings = this.#settings;
+    const log = this.#log;
+    log.info({ version: VERSION, settings: maskedSettings(settings) }, 'starting');
+    // Whatever can be wrong with what people wrote is found before anything is started.
+    const source = readRules(settings);
+    const certificate = await certificateOf(settings);
+    await this.#claim(settings.data);
+    const records = await openRecords(settings, log);
+    this.#later('database', () => records.store.close());
+    const daemons = await startDaemons(settings, log);
+    this.#later('daemons', () => daemons.stop());
+    const resolver = new CachedResolver({
+      servers: settings.dns.servers,
+      deadlineMs: settings.dns.timeout,
+      maxEntries: settings.dns.cacheEntries,
+    });
+    this.#later('resolver', () => resolver.close());
+    const metrics = createMetrics();
+    const rates = this.#makeRates(settings, daemons);
+    this.#rates = rates;
+    this.#later('rates', () => rates.close());
+    this.#routes = createRoutes(settings, log);
+    this.#later('next hops', () => closeAll([...(this.#routes?.hopsBySettings.values() ?? [])]));
+    this.#scanners = await this.#makeScanners(settings, resolver, daemons);
+    this.#later('scanners', () => closeAll(this.#scanners));
+    this.#version = createJudgeVersion(settings, source, this.#scanners);
+    this.#later('threads', () => this.#version?.expander.close());
+    const pipeline = this.#makePipeline(settings, daemons, records);
+    this.#later('pipeline', () => pipeline.close());
+    this.#parts = { daemons, records, resolver, metrics, counted: messageCounter(metrics), pipeline };
+    await this.#openControl(settings);
+    await this.#openHttp(settings);
+    this.#probeHops();
+    await this.#untilReady(pipeline);
+    await this.#listen(settings, certificate);
+    log.info({ listeners: this.#places, rules: this.#version.rules.digest }, 'ready');
+  }
+
+  get places(): Status['listeners'] {
+    return this.#places;
+  }
+
+  get records(): Records {
+    return this.#need().records;
+  }
+
+  /** Takes no more mail, lets transactions end, then stops everything. Never rejects. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#listeners.splice(0).map(listener => listener.stop(DRAIN_MS)));
+    for (const { what, stop } of this.#undo.splice(0).reverse()) {
+      try {
+        await stop();
+      } catch (error) {
+        this.#log.error({ part: what, error: errorText(error) }, 'not stopped as it should be');
+      }
+    }
+  }
+
+  async health(): Promise<HealthReport> {
+    const { daemons, records, resolver, pipeline } = this.#need();
+    const ofPipeline = await pipeline.parts();
+    return healthReport([
+      ...ofPipeline.map(health => () => health),
+      ...this.#scanners.map(scanner => () => scanner.health()),
+      () => this.#version?.expander.health() ?? { part: 'rules', level: 'down', says: 'not started', next: '' },
+      ...daemons.health().map(health => () => health),
+      () => records.store.health(),
+      () => records.spool.health(),
+      () => records.quarantine.health(),
+      () => this.#rates?.health() ?? { part: 'rates', level: 'down', says: 'not started', next: '' },
+      () => resolver.health(),
+      ...[...(this.#routes?.hopsBySettings.values() ?? [])].map(hop => () => hop.health()),
+    ]);
+  }
+
+  async status(): Promise<Status> {
+    return {
+      version: VERSION,
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      listeners: this.#places,
+      rules: this.#ruleSet(),
+      health: await this.health(),
+    };
+  }
+
+  /** Settings that may change live, and rules, as one version. Throws BadFile, and then nothing has changed. */
+  async reload(): Promise<Reloaded> {
+    // One after the other: two at once would each replace what the other made.
+    const before = this.#reloading ?? Promise.resolve();
+    const now = before.then(
+      () => this.#reload(),
+      () => this.#reload(),
+    );
+    this.#reloading = now;
+    return now;
+  }
+
+  async #reload(): Promise<Reloaded> {
+    const { daemons } = this.#need();
+    const comparison = compareSettings(this.#settings, this.#options.readSettings());
+    const settings = comparison.effective;
+    const certificate = await certificateOf(settings);
+    const source = readRules(settings);
+    const routes = createRoutes(settings, this.#log, this.#routes ?? undefined);
+    // Of the scanners only the lists may change live; the others keep their threads and connections.
+    const areNew = comparison.live.some(key => key.startsWith('scanners.'));
+    const scanners = areNew ? await this.#makeScanners(settings, this.#need().resolver, daemons) : this.#scanners;
+    const version = createJudgeVersion(settings, source, scanners);
+    const rates = this.#makeRates(settings, daemons);
+    // From here on nothing can fail: all is exchanged in one turn of the event loop.
+    const old = { routes: this.#routes, version: this.#version, scanners: this.#scanners, rates: this.#rates };
+    [this.#settings, this.#routes, this.#version, this.#scanners] = [settings, routes, version, scanners];
+    [this.#rates, this.#counter] = [rates, counterOf(settings)];
+    for (const listener of this.#listeners) listener.renew(this.#ports(), gatewayRules(settings), certificate);
+    this.#retire(old);
+    this.#log.info({ live: comparison.live, restart: comparison.restart, rules: version.rules.digest }, 'reloaded');
+    return { live: comparison.live, restart: comparison.restart, rules: this.#ruleSet() };
+  }
+
+  /** Closes an old version when the messages it has begun are surely done. */
+  #retire(old: {
+    routes: Routes | null;
+    version: JudgeVersion | null;
+    scanners: readonly Scanner[];
+    rates: Rates | null;
+  }): void {
+    const kept = new Set(this.#routes?.hopsBySettings.values());
+    const hops = [...(old.routes?.hopsBySettings.values() ?? [])].filter(hop => !kept.has(hop));
+    const scanners = old.scanners === this.#scanners ? [] : old.scanners;
+    const timer = setTimeout(() => {
+      closeAll([...hops, ...scanners, ...(old.version === null ? [] : [old.version.expander])]).catch(error =>
+        this.#log.error({ error: errorText(error) }, 'old version not closed'),
+      );
+      old.rates?.close().catch(error => this.#log.error({ error: errorText(error) }, 'old rates not closed'));
+    }, RETIRE_MS);
+    timer.unref();
+  }
+
+  #ports() {
+    const { records, pipeline, resolver, counted } = this.#need();
+    if (this.#routes === null || this.#rates === null) throw new Error('not started');
+    return gatewayPorts({
+      settings: this.#settings,
+      records,
+      routes: this.#routes,
+      scan: pipeline,
+      rates: this.#rates,
+      counter: this.#counter,
+      resolver,
+      counted,
+      log: this.#log,
+    });
+  }
+
+  async #makeScanners(settings: Settings, resolver: CachedResolver, { clamd }: Daemons): Promise<readonly Scanner[]> {
+    return createScanners({
+      settings,
+      resolver,
+      clamdSocket: clamd?.socketPath ?? '',
+      hasOnlyOwnSignatures: () => clamd?.signatures() === 'none',
+      log: this.#log,
+    });
+  }
+
+  #makeRates(settings: Settings, daemons: Daemons): Rates {
+    const log = this.#log;
+    return createRates({
+      redis: connectRedis({ url: daemons.memoryUrl, name: 'postern-rates', commandTimeoutMs: MEMORY_COMMAND_MS, log }),
+      messagesPerHour: settings.limits.messagesPerHourPerAddress || Number.POSITIVE_INFINITY,
+      connectionsPerMinute: settings.limits.connectionsPerMinutePerAddress || Number.POSITIVE_INFINITY,
+      log,
+    });
+  }
+
+  #makePipeline(settings: Settings, daemons: Daemons, records: Records): Pipeline {
+    const { clamav, senderAuth, dnsLists, rules } = settings.scanners;
+    return createPipeline({
+      redisUrl: daemons.queueUrl,
+      host: queueHost(settings.hostname),
+      limits: { scans: settings.limits.scansInFlight, bytes: settings.limits.bytesInFlight },
+      concurrency: settings.limits.scansInFlight,
+      spool: records.spool,
+      parts: () => {
+        if (this.#version === null) throw new Error('not started');
+        return this.#version;
+      },
+      expandThreads: EXPAND_THREADS,
+      expandMs: rules.deadline,
+      scannerMs: {
+        clamav: clamav.deadline,
+        'sender-auth': senderAuth.deadline,
+        'dns-lists': dnsLists.deadline,
+      },
+      log: this.#log,
+    });
+  }
+
+  /** One data folder has one gateway: two would send each other's mail. */
+  async #claim(data: string): Promise<void> {
+    await makeFolder(data);
+    const path = await socketPath(data, CONTROL_SOCKET);
+    const running = await controlRequest(path, { method: 'GET', path: '/status' }).catch(() => null);
+    if (running !== null)
+      throw new Error(`a gateway is running on ${data} already: stop it first, or name another data folder`);
+  }
+
+  async #openControl(settings: Settings): Promise<void> {
+    const { records } = this.#need();
+    const routes = controlRoutes({
+      status: () => this.status(),
+      reload: () => this.reload(),
+      quarantine: records.quarantine,
+      deliver: deliverBy(() => this.#routes ?? createRoutes(this.#settings, this.#log)),
+    });
+    const server = createHttpServer({ name: 'control', routes, handlerMs: CONTROL_MS, log: this.#log });
+    this.#later('control socket', () => server.close());
+    await server.listen({ socketPath: await socketPath(settings.data, CONTROL_SOCKET) });
+  }
+
+  async #openHttp(settings: Settings): Promise<void> {
+    if (settings.http === 'off') return;
+    const routes = healthRoutes(() => this.health(), this.#need().metrics);
+    const server: HttpServer = createHttpServer({ name: 'http', routes, log: this.#log });
+    this.#later('http', () => server.close());
+    await server.listen(settings.http);
+  }
+
+  /** Asks all next hops now and every minute; what they can do is what EHLO offers. */
+  #probeHops(): void {
+    const probe = () => {
+      for (const hop of this.#routes?.hopsBySettings.values() ?? []) {
+        hop.health().catch(error => this.#log.debug({ hop: hop.name, error: errorText(error) }, 'probe'));
+      }
+    };
+    probe();
+    const timer = setInterval(probe, PROBE_EVERY_MS);
+    timer.unref();
+    this.#later('probe', () => clearInterval(timer));
+  }
+
+  async #untilReady(pipeline: Pipeline): Promise<void> {
+    const until = Date.now() + READY_WITHIN_MS;
+    while (pipeline.notReady() !== null && Date.now() < until) await pause(20);
+    if (pipeline.notReady() !== null) this.#log.warn({}, 'the queue is not ready: mail gets 451 until it is');
+  }
+
+  async #listen(settings: Settings, certificate: Certificate): Promise<void> {
+    for (const { name, address, trusted, networks } of settings.listeners) {
+      const options: ListenerOptions = { name, ...address, trusted, networks, tls: certificate };
+      const listener = new Listener(options, this.#ports(), gatewayRules(settings));
+      const port = await listener.start();
+      this.#listeners.push(listener);
+      this.#places.push({ name, host: address.host, port });
+    }
+  }
+
+  #ruleSet(): Status['rules'] {
+    const rules = this.#version?.rules;
+    return { digest: rules?.digest ?? '', count: rules?.rules.size ?? 0 };
+  }
+
+  #need(): Parts {
+    if (this.#parts === null) throw new Error('not started');
+    return this.#parts;
+  }
+
+  #later(what: string, stop: () => Promise<void> | void | undefined): void {
+    this.#undo.push({ what, stop: async () => stop() });
+  }
+}
+
+/** A memory Redis on the same host answers in well under a millisecond. */
+const MEMORY_COMMAND_MS = 500;
+/** A release waits for the next hop's reply to the dot. */
+const CONTROL_MS = 11 * 60_000;
+
+function counterOf({ limits }: Settings): ConnectionCounter {
+  return new ConnectionCounter({ perClient: limits.connectionsPerAddress, total: limits.connections });
+}
+
+async function certificateOf({ tls, data, hostname: name }: Settings): Promise<Certificate> {
+  return tls === null ? selfSigned(join(data, 'keys'), name) : readCertificate(tls);
+}
+
+/** Names this host's queue; the same after every restart. */
+function queueHost(name: string): string {
+  const host = `${name}.${hostname()}`.toLowerCase().replace(/[^a-z0-9.-]/g, '-');
+  return host.slice(0, 100);
+}
+
+async function closeAll(parts: readonly { close(): Promise<void> }[]): Promise<void> {
+  await Promise.all(parts.map(part => part.close()));
+}
