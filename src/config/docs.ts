@@ -146,7 +146,7 @@ without starting anything. The first line of the example lets an editor check wh
 A policy says how many points make spam, and what becomes of viruses, of what cannot be read, and of mail that a scanner
 could not look at. It is chosen for each recipient, the first that applies:
 
-1. Mail from a trusted listener: the policy of \`outgoing\`, where \`outgoing\` is set.
+1. Mail from a trusted listener, to whomever: the policy of \`outgoing\`, or \`default\` where \`outgoing\` is not set.
 2. The recipient's own policy, from \`addresses\` of the domain.
 3. The domain's \`policy\`.
 4. \`default\`.
@@ -154,7 +154,8 @@ could not look at. It is chosen for each recipient, the first that applies:
 A policy says only what differs from \`default\`, and \`default\` what differs from the values below. One message has one
 verdict: a sender who names recipients with different policies, or with different next hops, is asked to send them one
 after the other (452 4.5.3, which every mail server understands). Mail for postmaster@ and abuse@ is tagged by its
-points, but never held or refused for them.
+points, but never held or refused for them. Mail from a trusted listener to one of your own domains goes straight to
+that domain's server.
 
 \`\`\`yaml
 domains:
@@ -195,8 +196,8 @@ scanners:
   clamav: {address: "10.0.0.6:3310", maxBytes: 25MiB}
   dnsLists:
     lists:
-      - {zone: zen.spamhaus.org, kind: ip, codes: {127.0.0.2-3: RCVD_IN_SBL, 127.0.0.4-7: RCVD_IN_XBL}}
-      - {zone: multi.surbl.org, kind: domain, codes: {bit 64: URIBL_ABUSE_SURBL}, testListed: test.surbl.org}
+      - {zone: zen.spamhaus.org, kind: ip, codes: {127.0.0.2-3: DNSBL_SPAMHAUS_SBL, 127.0.0.4-7: DNSBL_SPAMHAUS_XBL}}
+      - {zone: multi.surbl.org, kind: domain, codes: {bit 64: URIBL_SURBL}, testListed: test.surbl.org}
 redis:
   queue: redis://10.0.0.7:6379
   memory: redis://10.0.0.8:6379

@@ -50,6 +50,15 @@ describe('docs/config.md', () => {
   });
 });
 
+describe('the DNS lists of the default', () => {
+  it('give symbols that have points in rules/scores.yaml', () => {
+    const scores = readFileSync(join(DOCS, '../rules/scores.yaml'), 'utf8');
+    const symbols = settingsOf('').scanners.dnsLists.lists.flatMap(({ codes }) => codes.map(({ symbol }) => symbol));
+    assert.ok(symbols.length > 10);
+    for (const symbol of symbols) assert.match(scores, new RegExp(`^ +${symbol}:.*points: [0-9]`, 'm'));
+  });
+});
+
 describe('the JSON Schema', () => {
   const schema = z.fromJSONSchema(JSON.parse(configJsonSchema()));
   const accepts = (text: string) => schema.safeParse(parseYaml('example', text).value).success;
