@@ -74,7 +74,18 @@ export interface HeaderSection {
 }
 
 export function readHeaderSection(bytes: Buffer, start: number, options: HeaderOptions): HeaderSection {
-  const reading: Reading = { bytes, start, options, fields: [], current: null, stray: -1, hasMbox: false, over: null };
+  const reading: Reading = {
+    bytes,
+    start,
+    options,
+    fields: [],
+    current: null,
+    stray: -1,
+    isBlank: false,
+    isText: false,
+    hasMbox: false,
+    over: null,
+  };
   let endedBy: HeaderSection['endedBy'] = 'input';
   let bodyStart = bytes.length;
   for (let at = start; at < bytes.length; ) {
@@ -91,11 +102,13 @@ export function readHeaderSection(bytes: Buffer, start: number, options: HeaderO
     }
     if (next - start > options.maxBytes) reading.over = 'headerBytes';
     if (reading.over === null) addLine(reading, at, end);
+    if (reading.isText) break;
     at = next;
   }
   keepField(reading);
 
-  // Text where fields should be: it is the body where no empty line or no field says otherwise (RFC 5322 2.1).
+  // Text where fields should be: it is the body where no empty line or no field says otherwise (RFC 5322 2.1), and
+  // after a line of blanks, which many take for the empty one.
   const { fields, stray, over } = reading;
   const isText = stray !== -1 && over === null && (endedBy !== 'empty line' || fields.length === 0);
   if (isText) [endedBy, bodyStart] = ['text', stray];
@@ -127,6 +140,10 @@ interface Reading {
   current: FieldPlace | null;
   /** Where the first stray line starts, -1 for none. */
   stray: number;
+  /** The line before has nothing but blanks. */
+  isBlank: boolean;
+  /** A stray line right after such a line: the header section is over. */
+  isText: boolean;
   hasMbox: boolean;
   over: HeaderSection['over'];
 }
@@ -134,14 +151,23 @@ interface Reading {
 function addLine(reading: Reading, at: number, end: number): void {
   const { bytes, current } = reading;
   if (bytes[at] === SPACE || bytes[at] === TAB) {
+    reading.isBlank = isBlankLine(bytes, at, end);
     if (current !== null) reading.current = { ...current, end };
     return;
   }
   keepField(reading);
   reading.current = fieldAt(bytes, at, end);
+  const wasBlank = reading.isBlank;
+  reading.isBlank = false;
   if (reading.current !== null) return;
-  if (at === reading.start && isMboxLine(bytes, at)) reading.hasMbox = true;
+  if (wasBlank) [reading.isText, reading.stray] = [true, at];
+  else if (at === reading.start && isMboxLine(bytes, at)) reading.hasMbox = true;
   else if (reading.stray === -1) reading.stray = at;
+}
+
+function isBlankLine(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] !== SPACE && bytes[at] !== TAB) return false;
+  return true;
 }
 
 function keepField(reading: Reading): void {

@@ -50,6 +50,21 @@ const CASES: readonly { name: string; text: string; names: string[]; body: strin
       stray: 'hello',
     },
     { name: 'text alone', text: 'hello\n\nmore', names: [], body: 'hello\n\nmore', endedBy: 'text', stray: 'hello' },
+    {
+      name: 'a line of blanks before text',
+      text: 'A: 1\n \t\nhello\nB: 2\n\nbody',
+      names: ['A'],
+      body: 'hello\nB: 2\n\nbody',
+      endedBy: 'text',
+      stray: 'hello',
+    },
+    {
+      name: 'a line of blanks before a field',
+      text: 'A: 1\n \nB: 2\n\n',
+      names: ['A', 'B'],
+      body: '',
+      endedBy: 'empty line',
+    },
     { name: 'an mbox line', text: 'From a@b Mon\nA: 1\n\n', names: ['A'], body: '', endedBy: 'empty line' },
   ];
 
