@@ -29,7 +29,7 @@ interface Kept {
 type Turn = (kept: Kept | null) => void;
 
 /** For the RSET between two transactions, which nobody waits for. */
-const RESET_MS = 10_000;
+const RESET_MS = 5000;
 /** After a failed TLS handshake in mode `may`: how long the host is not asked for TLS again. */
 const CLEAR_MS = 300_000;
 
@@ -51,7 +51,6 @@ export class HostPool {
 
   /** A connection, kept or new; `fresh`: new in any case. Throws HostFailed or PoolBusy. */
   async take(signal: AbortSignal, { fresh }: { fresh: boolean }): Promise<Lease> {
-    if (this.#isClosed) throw new HostFailed(`${this.host.name}: closed`);
     const kept = fresh ? undefined : [...this.#idle.keys()].at(-1);
     if (kept !== undefined) return this.#lend(this.#wake(kept), true);
     const got = await this.#place(signal);
@@ -80,6 +79,7 @@ export class HostPool {
   }
 
   async #connect(signal: AbortSignal): Promise<HopSession> {
+    if (this.#isClosed) throw new HostFailed(`${this.host.name}: closed`);
     const inClear = Date.now() < this.#inClearUntil;
     const session = await openSession(this.host, this.#settings, { signal, inClear });
     if (session.isFallback) this.#inClearUntil = Date.now() + CLEAR_MS;
@@ -106,7 +106,7 @@ export class HostPool {
   async #reset(kept: Kept): Promise<void> {
     if (this.#isClosed || kept.transactions >= this.#settings.pool.maxMessages) return this.#quit(kept);
     const reply = await kept.session.wire.command('RSET', { ms: RESET_MS }).catch(() => null);
-    if (reply === null || reply.code !== 250) return this.#drop(kept);
+    if (reply?.code !== 250 || kept.session.wire.failure !== null) return this.#drop(kept);
     if (this.#isClosed) return this.#quit(kept);
     const turn = this.#turns.shift();
     if (turn !== undefined) return turn(kept);

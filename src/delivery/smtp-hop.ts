@@ -124,6 +124,8 @@ export class SmtpHop implements NextHop {
   }
 
   #isIll(state: HostState, error: unknown): void {
+    // Forty messages that meet the same outage are one failure.
+    if (Date.now() < state.failedUntil) return;
     state.backOffMs = Math.min(BACK_OFF_MAX_MS, Math.max(BACK_OFF_MIN_MS, state.backOffMs * 2));
     state.failedUntil = Date.now() + state.backOffMs;
     const fields = { host: state.pool.host.name, error: errorText(error), backOffMs: state.backOffMs };

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { HopLost, MailError } from '../../../src/mail/error.ts';
+import { REPLIES } from '../../../src/mail/reply.ts';
 import type { FakeHop } from '../../support/fake-hop.ts';
 import {
   bytes,
@@ -83,6 +84,15 @@ test('a hop that does not forget is not used again', async t => {
   assert.equal(fake.connections, 2);
 });
 
+test('a hop that says more than it was asked to RSET is not used again', async t => {
+  const fake = await fakeHop(t, { steps: { RSET: { raw: '250 a\r\n250 b\r\n' } } });
+  const hop = hopTo(t, [fake.smtp]);
+  await deliver(hop);
+  await until(() => fake.open === 0, 'closed');
+  await deliver(hop);
+  assert.equal(fake.connections, 2);
+});
+
 test('a second reply to the dot is not taken for the reply to the next MAIL', async t => {
   const fake = await fakeHop(t, {
     on: (step, _, n) => (step === 'dot' && n === 1 ? { raw: '250 a\r\n250 b\r\n' } : undefined),
@@ -148,6 +158,37 @@ test('who waits gets the next connection that is given back', async t => {
   assert.deepEqual([...new Set(replies.map(reply => reply.code))], [250]);
   assert.equal(fake.messages.length, 30);
   assert.equal(fake.connections, 3);
+});
+
+test('close while others wait for a connection: they are told', async t => {
+  const fake = await fakeHop(t);
+  const hop = hopTo(t, [fake.smtp], { pool: { maxConnections: 1 } });
+  const first = await ready(hop);
+  const second = hop.open(within());
+  await hop.close();
+  first.release();
+  await assert.rejects(second, MailError);
+  await until(() => fake.open === 0, 'closed');
+  assert.equal(fake.connections, 1);
+});
+
+test('close while an RSET is under way: the connection does not stay', async t => {
+  const fake = await fakeHop(t, { steps: { RSET: 'silent' } });
+  const hop = hopTo(t, [fake.smtp]);
+  (await ready(hop)).release();
+  await until(() => count(fake, 'RSET') === 1, 'RSET');
+  const closing = hop.close();
+  fake.shout('250 forgotten');
+  await closing;
+  await until(() => fake.open === 0, 'closed');
+});
+
+test('a connection that could not be made takes no place', async t => {
+  const fake = await fakeHop(t, { steps: { connect: '554 no' } });
+  const hop = hopTo(t, [fake.smtp], { pool: { maxConnections: 1, waitMs: 50 } });
+  for (let i = 0; i < 3; i++) await assert.rejects(hop.open(within()), { reply: REPLIES.hopUnreachable });
+  fake.steps = {};
+  assert.equal((await deliver(hop)).code, 250);
 });
 
 test('who waits gets a place when a connection breaks', async t => {

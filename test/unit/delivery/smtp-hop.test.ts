@@ -83,6 +83,19 @@ test('the first host is used again once its time is over', async t => {
   assert.deepEqual(await hostsAt(1_092_000), ['first', 3]);
 });
 
+test('many messages that meet one outage are one failure, logged once', async t => {
+  const lines: string[] = [];
+  const fake = await fakeHop(t, { steps: { connect: '554 no' } });
+  const hop = hopTo(t, [fake.smtp], { onLog: line => lines.push(line) });
+  await Promise.all(Array.from({ length: 10 }, () => assert.rejects(hop.open(within()), MailError)));
+  assert.equal(fake.connections, 10);
+  const warnings = lines.map(line => JSON.parse(line)).filter(line => line.level === 'warn');
+  assert.deepEqual(
+    warnings.map(line => [line.host, line.backOffMs]),
+    [[fake.smtp, 30_000]],
+  );
+});
+
 test('all hosts are tried even where all of them failed lately', async t => {
   const fake = await fakeHop(t, { steps: { connect: '554 no' } });
   const hop = hopTo(t, [fake.smtp]);
@@ -248,6 +261,12 @@ test('LMTP: after a refused recipient another one may come', async t => {
   assert.equal((await transaction.rcpt(recipient('no@x.example'))).code, 550);
   assert.equal((await transaction.rcpt(recipient('yes@x.example'))).code, 250);
   transaction.release();
+});
+
+test('LMTP: a server that does not know LHLO is not greeted in another way', async t => {
+  const fake = await fakeHop(t, { steps: { LHLO: '500 5.5.1 what?' } });
+  assert.equal(await told(hopTo(t, [fake.lmtp])), 'open 451 4.4.1');
+  assert.deepEqual(fake.lines, ['1 LHLO gateway.example']);
 });
 
 test('LMTP over a unix socket is never encrypted', async t => {
