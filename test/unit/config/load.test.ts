@@ -102,6 +102,21 @@ describe('loadSettings', () => {
     }
   });
 
+  it('gives nothing at all of a file with one mistake, so that a reload keeps what holds (I9)', () => {
+    const cwd = folder({ 'postern.yaml': ONE_DOMAIN });
+    const held = loadSettings({ cwd }).settings;
+    const before = structuredClone(held);
+    writeFileSync(
+      join(cwd, 'postern.yaml'),
+      'domains: {example.net: {nextHop: smtp://10.0.0.6}}\nlimits: {recipients: 1}\n',
+    );
+    assert.match(
+      failure(() => loadSettings({ cwd })),
+      /^postern\.yaml:2:22: limits\.recipients: found 1/,
+    );
+    assert.deepEqual(held, before);
+  });
+
   it('looks whether named rule folders are there, but not for rules/local', () => {
     const rules = (list: string) => `${ONE_DOMAIN}scanners: {rules: {folders: ${list}}}\n`;
     const cwd = folder({ 'postern.yaml': rules('[shipped, mine, rules/local]'), 'mine/a.yaml': '' });

@@ -83,6 +83,19 @@ describe('settings', () => {
     assert.deepEqual(second?.networks, []);
   });
 
+  it('never trust the Internet, however it is written (I6)', () => {
+    for (const network of ['0.0.0.0/0', '"::/0"', '128.0.0.0/1', '"2000::/3"', '"::/1"', '"0:0::0/0"']) {
+      const text = `${DOMAIN}listeners: [{name: a, address: "10.0.0.2:587", trusted: true, networks: [${network}]}]`;
+      const [problem = '', ...others] = problemsOf(text);
+      assert.match(
+        problem,
+        /^2:74: ".*" lets the Internet send mail through you to everybody: an open relay$/,
+        network,
+      );
+      assert.deepEqual(others, []);
+    }
+  });
+
   it('find nothing under names that every object has', () => {
     const { domains, policies } = settingsOf(DOMAIN);
     for (const name of ['constructor', 'toString', '__proto__']) {
