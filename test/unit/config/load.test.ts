@@ -102,7 +102,7 @@ describe('loadSettings', () => {
     }
   });
 
-  it('gives nothing at all of a file with one mistake, so that a reload keeps what holds (I9)', () => {
+  it('I9: gives nothing at all of a file with one mistake, so that a reload keeps what holds', () => {
     const cwd = folder({ 'postern.yaml': ONE_DOMAIN });
     const held = loadSettings({ cwd }).settings;
     const before = structuredClone(held);

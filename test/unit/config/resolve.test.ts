@@ -83,7 +83,7 @@ describe('settings', () => {
     assert.deepEqual(second?.networks, []);
   });
 
-  it('never trust the Internet, however it is written (I6)', () => {
+  it('I6: never trust the Internet, however it is written', () => {
     for (const network of ['0.0.0.0/0', '"::/0"', '128.0.0.0/1', '"2000::/3"', '"::/1"', '"0:0::0/0"']) {
       const text = `${DOMAIN}listeners: [{name: a, address: "10.0.0.2:587", trusted: true, networks: [${network}]}]`;
       const [problem = '', ...others] = problemsOf(text);
