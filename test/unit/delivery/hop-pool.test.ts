@@ -191,6 +191,21 @@ test('a connection that could not be made takes no place', async t => {
   assert.equal((await deliver(hop)).code, 250);
 });
 
+test('a place that comes free in the very moment its waiter gives up is not lost', async t => {
+  const fake = await fakeHop(t);
+  const hop = hopTo(t, [fake.smtp], { pool: { maxConnections: 1, waitMs: 200 } });
+  const first = await ready(hop);
+  const control = new AbortController();
+  const second = hop.open(control.signal);
+  const broken = first.mail(NULL_SENDER, PLAIN);
+  control.abort();
+  // A command is under way, so the connection is dropped and its place is free at once.
+  first.release();
+  await assert.rejects(second, MailError);
+  await assert.rejects(broken, HopLost);
+  assert.equal((await deliver(hop)).code, 250);
+});
+
 test('who waits gets a place when a connection breaks', async t => {
   const fake = await fakeHop(t);
   const hop = hopTo(t, [fake.smtp], { pool: { maxConnections: 1 } });
