@@ -104,13 +104,16 @@ export class Boundaries {
 
 /** Lines of the body that are looked at for a delimiter nobody declared. */
 const GUESS_LINES = 200;
+/** And bytes, for lines may be long, and many parts may ask. */
+const GUESS_BYTES = 65_536;
 
 /**
  * The boundary of a multipart that declares none: the first line of its body that looks like a delimiter and is
  * followed by a header field or an empty line. Clients guess so too. '' where there is none.
  */
-export function guessBoundary(bytes: Buffer, from: number): string {
-  let at = from;
+export function guessBoundary(message: Buffer, from: number): string {
+  const bytes = message.subarray(from, from + GUESS_BYTES);
+  let at = 0;
   for (let line = 0; line < GUESS_LINES && at < bytes.length; line++) {
     const newline = bytes.indexOf(LF, at);
     const next = newline === -1 ? bytes.length : newline + 1;

@@ -21,8 +21,9 @@ export interface MessageLimits {
 }
 
 /**
- * Reasons: of the 13,000 real messages these were tried on, the largest has 53 parts, 6 levels, 12 KB of header and
- * 110 fields. Text and HTML are cut, not refused: nobody reads the fourth megabyte.
+ * Reasons: of 13,271 real messages of public corpora none has more than 22 parts, 5 levels, 31 KB of header and 125
+ * fields; one has more than 1000 links. Messages within messages may be as large as the largest message (64 MiB). Text,
+ * HTML and links are cut, not refused: nobody reads the fourth megabyte.
  */
 export const DEFAULT_LIMITS: MessageLimits = {
   parts: 1000,

@@ -85,8 +85,9 @@ export class Views {
       // No charset gives more than one character a byte, so the bytes beyond are not even decoded. UTF-32 and the
       // like give less: they are cut early, at a place nobody reads to.
       const bytes = part.decoded();
-      const { text, isKnown } = decodeCharset(bytes.subarray(0, left), part.charset);
-      if (!isKnown) this.#defects.add('MIME_UNKNOWN_CHARSET', part.charset);
+      const charset = part.charset || (kind === 'html' ? metaCharset(bytes) : '');
+      const { text, isKnown } = decodeCharset(bytes.subarray(0, left), charset);
+      if (!isKnown) this.#defects.add('MIME_UNKNOWN_CHARSET', charset);
       if (bytes.length > left) this.#defects.add('MIME_TEXT_CUT', part.path);
       left = Math.max(0, left - bytes.length);
       texts.push({ kind, source: text });
@@ -146,6 +147,13 @@ function textKind(part: TreePart): TextPart['kind'] | null {
   if (/\.(?:s?html?|xht(?:ml)?)$/i.test(part.name ?? '')) return 'html';
   if (/^text\/(?:html|x-amp-html)$|^application\/xhtml\+xml$/.test(part.type)) return 'html';
   return part.type.startsWith('text/') ? 'plain' : null;
+}
+
+/** What HTML says of itself where its part says nothing (HTML 13.2.3.2: in its first 1024 bytes, never UTF-16). */
+function metaCharset(bytes: Buffer): string {
+  const start = bytes.toString('latin1', 0, 1024);
+  const charset = /<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{1,40})/i.exec(start)?.[1] ?? '';
+  return /^utf-?(?:7|16|32)/i.test(charset) ? '' : charset;
 }
 
 /** What a client lists beside the text. A message within the message counts where it has a name or says so. */

@@ -141,6 +141,20 @@ test('links beyond their budget are left out, and it is said', () => {
   assert.deepEqual(read(`Content-Type: text/html\n\n${html}`, { links: 20 }).defects(), []);
 });
 
+const META: readonly (readonly [header: string, meta: string, text: string])[] = [
+  ['', '<meta charset=koi8-r>', 'ПР'],
+  ['', '<META http-equiv=x content="text/html; charset=koi8-r">', 'ПР'],
+  ['; charset=windows-1251', '<meta charset=koi8-r>', 'рт'],
+  ['', '<meta charset=utf-16>', 'ðò'],
+  ['', `${' '.repeat(2000)}<meta charset=koi8-r>`, 'ðò'],
+];
+
+for (const [header, meta, text] of META) {
+  test(`HTML with ${JSON.stringify(header)} and ${meta.trim()} reads ${text}`, () => {
+    assert.equal(read(`Content-Type: text/html${header}\n\n${meta}\xf0\xf2`).text(), `\n${text}\n`);
+  });
+}
+
 test('a charset that nobody knows is a defect', () => {
   assert.deepEqual(read('Content-Type: text/plain; charset=klingon\n\nx').defects(), [
     { symbol: 'MIME_UNKNOWN_CHARSET', evidence: 'klingon' },
