@@ -55,8 +55,8 @@ export const limits = group(
         'Received fields of a message; more are a loop (554 5.4.6). RFC 5321 6.3 suggests 100, real routes stay below 30.',
     }),
     scansInFlight: setting(count(1, 10_000), {
-      default: 32,
-      about: 'Messages that are scanned at the same time; beyond it MAIL gets 451 4.3.2.',
+      default: 256,
+      about: 'Messages that wait for their verdict at the same time; beyond it MAIL gets 451 4.3.2.',
     }),
     bytesInFlight: setting(size('1MiB', '1TiB'), {
       default: '256MiB',
