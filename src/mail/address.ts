@@ -18,12 +18,16 @@ export const DOMAIN_MAX = 255;
 export const PATH_MAX = 512;
 
 /**
- * atext of RFC 5322 3.2.3, and the characters beyond ASCII (RFC 6531 3.3) without controls, the byte order mark and
- * U+FFFD, which is what bytes that are no UTF-8 become.
+ * atext of RFC 5322 3.2.3, and the characters beyond ASCII (RFC 6531 3.3) without controls, line separators, halves of
+ * surrogate pairs, the byte order mark and U+FFFD, which is what bytes that are no UTF-8 become.
  */
-const ATOM = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u00a1-\ufefe\uff01-\ufff8\u{10000}-\u{10fffd}]+$/u;
-const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e\u00a1-\ufefe\uff01-\ufff8\u{10000}-\u{10fffd}]|\\[\x20-\x7e])*)"$/u;
-const LITERAL = /^\[(?:IPv6:)?[0-9A-Fa-f.:]{2,45}\]$/i;
+const ATOM =
+  /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u00a1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff01-\ufff8\u{10000}-\u{10fffd}]+$/u;
+const QUOTED =
+  /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e\u00a1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff01-\ufff8\u{10000}-\u{10fffd}]|\\[\x20-\x7e])*)"$/u;
+/** RFC 5321 4.1.3. */
+const IPV4_LITERAL = /^\[(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!\])|(?=\]))){4}\]$/;
+const IPV6_LITERAL = /^\[IPv6:([0-9A-Fa-f.:]{2,45})\]$/i;
 /** Underscores are no host names, but real domains have them. */
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
@@ -40,7 +44,7 @@ export function parseAddress(text: string): Address | null {
 
 /** A domain in lower case A-labels or an address literal; null where it is neither. A trailing dot is taken away. */
 export function parseDomain(text: string): string | null {
-  if (text.startsWith('[')) return LITERAL.test(text) ? text : null;
+  if (text.startsWith('[')) return isLiteral(text) ? text : null;
   if (text === '' || text.length > DOMAIN_MAX) return null;
   const lower = text.replace(/\.$/, '').toLowerCase();
   // domainToASCII reads `%41` and some other characters as a URL would: only what is beyond ASCII needs it.
@@ -73,6 +77,11 @@ export function isAscii(address: Address): boolean {
 export function isAlwaysHeard(address: Address): boolean {
   const local = address.localPart.toLowerCase();
   return local === 'postmaster' || local === 'abuse';
+}
+
+function isLiteral(text: string): boolean {
+  const address = IPV6_LITERAL.exec(text)?.[1];
+  return address === undefined ? IPV4_LITERAL.test(text) : URL.canParse(`http://[${address}]/`);
 }
 
 function parseLocalPart(text: string): string | null {
