@@ -1,0 +1,64 @@
+// DNS for a thread: the question goes through a message port to the main thread's cached resolver, the answer comes back.
+// Both ends. The main thread's end counts what one message may ask and ends it all at its time.
+
+import type { MessagePort } from 'node:worker_threads';
+
+import { DnsError, type DnsType, type Resolver } from '../../platform/dns.ts';
+
+/** All that mailauth asks for. */
+const TYPES: ReadonlySet<string> = new Set<DnsType>(['A', 'AAAA', 'CNAME', 'MX', 'PTR', 'TXT']);
+
+interface Question {
+  readonly id: number;
+  readonly name: string;
+  readonly type: string;
+}
+
+type Answer = { readonly id: number; readonly records: unknown } | { readonly id: number; readonly code: string };
+
+export interface ServeOptions {
+  readonly resolver: Resolver;
+  /** Beyond it every question is answered with ECANCELLED: a temperror. */
+  readonly maxLookups: number;
+  /** When it fires, all open and all further questions are answered with ETIMEOUT. */
+  readonly signal: AbortSignal;
+}
+
+/** On the main thread: answers until the port is closed. */
+export function serveDns(port: MessagePort, { resolver, maxLookups, signal }: ServeOptions): void {
+  let asked = 0;
+  port.on('message', async ({ id, name, type }: Question) => {
+    asked += 1;
+    const answer = (more: { records: unknown } | { code: string }) => port.postMessage({ id, ...more });
+    if (asked > maxLookups) return answer({ code: 'ECANCELLED' });
+    if (!TYPES.has(type)) return answer({ code: 'ENOTIMP' });
+    try {
+      answer({ records: await resolver.resolve(name, type as DnsType, signal) });
+    } catch (error) {
+      answer({ code: error instanceof DnsError ? error.code : 'ETIMEOUT' });
+    }
+  });
+}
+
+/** As mailauth wants it. */
+export type Ask = (name: string, type: string) => Promise<string[]>;
+
+/** On the thread. The port must be closed by the caller. */
+export function askThrough(port: MessagePort): Ask {
+  const open = new Map<number, (answer: Answer) => void>();
+  let last = 0;
+  port.on('message', (answer: Answer) => {
+    open.get(answer.id)?.(answer);
+    open.delete(answer.id);
+  });
+  return (name, type) =>
+    new Promise((resolve, reject) => {
+      last += 1;
+      open.set(last, answer => {
+        if ('code' in answer) reject(new DnsError(answer.code, `${type} ${name.slice(0, 100)}`));
+        // MX records are objects in truth; mailauth's types know only strings.
+        else resolve(answer.records as string[]);
+      });
+      port.postMessage({ id: last, name, type } satisfies Question);
+    });
+}

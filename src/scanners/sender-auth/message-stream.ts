@@ -1,0 +1,89 @@
+// The bytes of a message on their way to the DKIM verifier: the header section read whole and trimmed to a bounded
+// number of signatures (mailauth has no limit: 300 of them cost seconds, or 300 lookups), the body as a stream.
+
+import { type FileHandle, open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+
+/** Postfix takes 100 KiB of headers; mail in use stays far below. */
+export const HEAD_MAX_BYTES = 256 * 1024;
+/** RFC 6376 6.1 lets a verifier limit them. Mail in use has one to four. */
+export const SIGNATURES_MAX = 10;
+
+const CHUNK_BYTES = 64 * 1024;
+
+/** The header section is longer than HEAD_MAX_BYTES. */
+export class HeadTooLarge extends Error {
+  override readonly name = 'HeadTooLarge';
+}
+
+/** Calls `read` with the message as a stream; closes the file in any case. */
+export async function withMessage<T>(path: string, read: (body: Readable) => Promise<T>): Promise<T> {
+  const file = await open(path, 'r');
+  let stream: Readable | null = null;
+  try {
+    const { head, rest } = await readHead(file);
+    stream = Readable.from(bytes(file, Buffer.from(trimSignatures(head), 'latin1'), rest), { objectMode: false });
+    return await read(stream);
+  } finally {
+    stream?.destroy();
+    await file.close();
+  }
+}
+
+async function readHead(file: FileHandle): Promise<{ head: string; rest: Buffer }> {
+  let all = Buffer.alloc(0);
+  for (;;) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES));
+    all = Buffer.concat([all, buffer.subarray(0, bytesRead)]);
+    const end = endOfHead(all);
+    if ((end ?? all.length) > HEAD_MAX_BYTES) throw new HeadTooLarge(`header section over ${HEAD_MAX_BYTES} bytes`);
+    if (end !== null) return { head: all.toString('latin1', 0, end), rest: all.subarray(end) };
+    if (bytesRead === 0) return { head: all.toString('latin1'), rest: Buffer.alloc(0) };
+  }
+}
+
+/** Where the empty line begins; null where there is none yet. */
+function endOfHead(bytes: Buffer): number | null {
+  if (bytes.toString('latin1', 0, 2) === '\r\n') return 0;
+  const found = bytes.indexOf('\r\n\r\n');
+  return found === -1 ? null : found + 2;
+}
+
+async function* bytes(file: FileHandle, head: Buffer, rest: Buffer): AsyncGenerator<Buffer> {
+  yield head;
+  yield rest;
+  for (;;) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES));
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+/** Leaves the first SIGNATURES_MAX signatures in, those of the author's domain before the others. */
+export function trimSignatures(head: string): string {
+  const fields = head.split(/(?<=\r\n)(?![ \t])/);
+  const signatures = fields.filter(isSignature);
+  if (signatures.length <= SIGNATURES_MAX) return head;
+  const author = authorDomain(fields);
+  const kept = new Set(
+    [...signatures].sort((a, b) => Number(isOf(author, b)) - Number(isOf(author, a))).slice(0, SIGNATURES_MAX),
+  );
+  return fields.filter(field => !isSignature(field) || kept.delete(field)).join('');
+}
+
+function isSignature(field: string): boolean {
+  return /^dkim-signature[ \t]*:/i.test(field);
+}
+
+/** Roughly: only the order of looking depends on it. */
+function authorDomain(fields: readonly string[]): string {
+  const from = fields.find(field => /^from[ \t]*:/i.test(field)) ?? '';
+  const at = from.lastIndexOf('@');
+  return at === -1 ? '' : (/^[A-Za-z0-9.-]{1,253}/.exec(from.slice(at + 1))?.[0] ?? '').toLowerCase();
+}
+
+function isOf(author: string, signature: string): boolean {
+  const domain = /[;:\s]d\s{0,10}=\s{0,10}([A-Za-z0-9.-]{1,253})/.exec(signature)?.[1]?.toLowerCase() ?? '';
+  if (author === '' || domain === '') return false;
+  return author === domain || author.endsWith(`.${domain}`) || domain.endsWith(`.${author}`);
+}
