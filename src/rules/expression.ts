@@ -45,7 +45,7 @@ export function parseExpression(text: string): Expression | Fault {
   try {
     new RegExp(source, flags);
   } catch (error) {
-    const reason = (error instanceof Error ? error.message : '').replace(/^.*\/: /s, '');
+    const reason = (error instanceof Error ? error.message : '').replace(/^.*\/[a-z]*: /s, '');
     return { message: `not a valid expression: ${reason}`, hint: syntaxHint(source, reason) };
   }
   return { source, flags };

@@ -85,7 +85,7 @@ function withRuleHint(problem: Problem): Problem {
   const { source } = problem;
   if (/:\s*[<>]=?\s*\d/.test(source)) return { ...problem, hint: "put a comparison in quotes: '> 10'" };
   if (/[{[,]\s*[^'"]*\/.*[{}[\],].*\//.test(source) || /:\s*\/.*(?:: | #).*\//.test(source)) {
-    return { ...problem, hint: "put the expression in single quotes: '/a{2,3}/'" };
+    return { ...problem, hint: "an expression with brackets, commas or colons needs single quotes: '/a{2,3}/'" };
   }
   return problem;
 }

@@ -9,7 +9,7 @@ import { BadFile, type Problem } from '../platform/problem.ts';
 import { YAML_MAX_BYTES } from '../platform/yaml.ts';
 
 import type { Example } from './example.ts';
-import { type Entry, type GroupEntry, type RuleFile, readRuleFile } from './file.ts';
+import { type Entry, type GroupEntry, RULE_KEYS, type RuleFile, readRuleFile } from './file.ts';
 import { FILES_MAX, type Group, RULES_MAX, type Rule, type RuleSource } from './model.ts';
 import { suggest } from './operator.ts';
 import { circles } from './order.ts';
@@ -77,8 +77,12 @@ export function lintTexts(texts: readonly RuleText[], problems: Problem[] = []):
   return { source: failed.length > 0 ? null : source, problems: firstOf(failed), warnings, examples: results };
 }
 
+/** As they stand in the files, and not more than anybody reads. */
 function firstOf(problems: readonly Problem[]): Problem[] {
-  const first = problems.slice(0, PROBLEMS_MAX);
+  const files = new Map([...new Set(problems.map(problem => problem.file))].map((file, index) => [file, index]));
+  const rank = (problem: Problem) => files.get(problem.file) ?? 0;
+  const sorted = [...problems].sort((a, b) => rank(a) - rank(b) || a.line - b.line || a.column - b.column);
+  const first = sorted.slice(0, PROBLEMS_MAX);
   const last = first.at(-1);
   if (problems.length > PROBLEMS_MAX && last !== undefined) {
     first.push({ ...last, message: `and ${problems.length - PROBLEMS_MAX} more problems`, hint: '', source: '' });
@@ -180,19 +184,13 @@ class Joined {
     else if (!rule.isEnabled) this.#examples.delete(symbol);
   }
 
+  /** Says nothing where a key is unknown: it may be the points, misspelt. */
   #needPoints(entry: Entry, base: Rule | undefined): void {
-    if (base !== undefined || entry.points !== undefined || entry.isEnabled === false) return;
-    const value = entry.place.value;
-    const isThere =
-      typeof value === 'object' && value !== null && (Object.hasOwn(value, 'points') || Object.hasOwn(value, 'effect'));
-    if (!isThere)
-      this.problems.push(
-        entry.place.problem(
-          `${entry.symbol} has no points`,
-          'add `points:`; 0 is for a rule that only other rules use',
-          'key',
-        ),
-      );
+    const keys = entry.place.entries().map(([key]) => key);
+    const isGiven = keys.includes('points') || keys.includes('effect') || entry.isEnabled === false;
+    if (base !== undefined || isGiven || keys.some(key => !RULE_KEYS.includes(key))) return;
+    const hint = 'add `points:`; 0 is for a rule that only other rules use';
+    this.problems.push(entry.place.problem(`${entry.symbol} has no points`, hint, 'key'));
   }
 }
 
