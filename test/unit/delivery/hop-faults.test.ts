@@ -229,6 +229,50 @@ test('a 250 before the dot is no acceptance', async t => {
   transaction.release();
 });
 
+test('a 250 between the last byte and the dot is no acceptance', async t => {
+  const fake = await fakeHop(t, { steps: { body: '250 thanks already' } });
+  const transaction = await ready(hopTo(t, [fake.smtp]));
+  async function* source(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(`${'x'.repeat(40_000)}\r\n`);
+    await until(() => fake.bodyBytes > 0, 'the hop has answered');
+    // The reply needs a few turns of the loop to get here.
+    for (let i = 0; i < 50; i++) await new Promise(resolve => setImmediate(resolve));
+  }
+  const failure = await transaction.data(source(), within()).catch((error: unknown) => error);
+  assert(failure instanceof HopLost);
+  assert.equal(failure.afterDot, false);
+  transaction.release();
+  assert.equal(fake.messages.length, 0);
+});
+
+test('a hop that closes between the last byte and the dot: nothing was passed on, and we know it', async t => {
+  const fake = await fakeHop(t, { steps: { body: 'close' } });
+  const transaction = await ready(hopTo(t, [fake.smtp]));
+  async function* source(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(`${'x'.repeat(40_000)}\r\n`);
+    await until(() => fake.open === 0, 'the hop has closed');
+    for (let i = 0; i < 50; i++) await new Promise(resolve => setImmediate(resolve));
+  }
+  const failure = await transaction.data(source(), within()).catch((error: unknown) => error);
+  assert(failure instanceof HopLost);
+  assert.equal(failure.afterDot, false);
+  transaction.release();
+});
+
+test('release in the middle of the message closes the connection: no RSET gets into the message', async t => {
+  const fake = await fakeHop(t);
+  const transaction = await ready(hopTo(t, [fake.smtp]));
+  async function* source(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(`${'x'.repeat(40_000)}\r\n`);
+    await until(() => fake.bodyBytes === 40_002, 'it is there');
+    transaction.release();
+    yield Buffer.from(MESSAGE);
+  }
+  await assert.rejects(transaction.data(source(), within()), HopLost);
+  await until(() => fake.open === 0, 'closed');
+  assert.equal(fake.bodyBytes, 40_002);
+});
+
 test('a hop that closes in the middle of the message: lost, nothing passed on', async t => {
   const fake = await fakeHop(t, { steps: { body: 'reset' } });
   const transaction = await ready(hopTo(t, [fake.smtp]));

@@ -256,6 +256,14 @@ for (const step of ['MAIL', 'RCPT', 'DATA'] as const) {
   }
 }
 
+test('a new connection that says 421 to MAIL is not replaced: the hop means it', async t => {
+  const fake = await fakeHop(t, { steps: { MAIL: { say: '421 busy', close: true } } });
+  const transaction = await hopTo(t, [fake.smtp]).open(within());
+  assert.equal((await transaction.mail(NULL_SENDER, PLAIN)).code, 421);
+  transaction.release();
+  assert.equal(fake.connections, 1);
+});
+
 test('a connection that died while the message was scanned is opened again, the refused left out', async t => {
   const fake = await fakeHop(t, {
     on: (step, line, n) => (n === 1 && step === 'RCPT' && line.includes('greylisted') ? '450 4.7.1 later' : undefined),
