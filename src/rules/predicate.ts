@@ -51,9 +51,10 @@ export function compileTest(test: Test): RunTest {
   }
 }
 
-/** Relaxed, as DMARC aligns (RFC 9989): a name below the other is the same. Addresses have no dots before their @. */
+/** Domains relaxed, as DMARC aligns (RFC 9989): a name below the other is the same. Addresses exactly. */
 function isSame(a: string, b: Scalar | null | undefined): boolean {
-  return typeof b === 'string' && (isUnder(a, b) || isUnder(b, a));
+  if (typeof b !== 'string') return false;
+  return a === b || (!a.includes('@') && (isUnder(a, b) || isUnder(b, a)));
 }
 
 /** Most phrases are ruled out by their first word, which is one look into a set. */
