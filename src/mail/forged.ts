@@ -33,7 +33,6 @@ export class HeaderFilter {
   #head: Uint8Array = EMPTY;
   #state: Judgement | 'body' = 'keep';
   #atLineStart = true;
-  #isFirstLine = true;
 
   constructor(hostname: string) {
     this.#hostname = hostname;
@@ -52,14 +51,13 @@ export class HeaderFilter {
     let at = this.#head.length;
     while (at < bytes.length) {
       if (this.#atLineStart) {
-        if (this.#isFirstLine || !isBlank(bytes[at])) {
+        if (!isBlank(bytes[at])) {
           // The field before ends here.
           if (this.#state === 'undecided' && this.#settle(bytes.subarray(field, at)) === 'keep') keep(field, at);
           this.#state = 'undecided';
           field = at;
         }
         this.#atLineStart = false;
-        this.#isFirstLine = false;
       }
       const newline = bytes.indexOf(LF, at);
       const end = newline === -1 ? bytes.length : newline + 1;
