@@ -7,6 +7,7 @@ import { CONTROL_SOCKET, controlRoutes, type Reloaded, type Status } from './ass
 import { type Daemons, startDaemons } from './assembly/daemons.ts';
 import { gatewayPorts, gatewayRules, messageCounter } from './assembly/gateway.ts';
 import { type HealthReport, healthReport, healthRoutes } from './assembly/health.ts';
+import { whyNotListening } from './assembly/listening.ts';
 import { openRecords, type Records } from './assembly/records.ts';
 import { deliverBy } from './assembly/release.ts';
 import { createRoutes, type Routes } from './assembly/router.ts';
@@ -19,9 +20,10 @@ import { Listener, type ListenerOptions } from './gateway/smtp/listener.ts';
 import type { Scanner } from './mail/ports.ts';
 import { createPipeline, type Pipeline } from './pipeline/pipeline.ts';
 import { type Certificate, readCertificate, selfSigned } from './platform/certificate.ts';
+import { controlRequest } from './platform/control-client.ts';
 import { pause } from './platform/deadline.ts';
 import { CachedResolver } from './platform/dns.ts';
-import { controlRequest, createHttpServer, type HttpServer } from './platform/http.ts';
+import { createHttpServer, type HttpServer } from './platform/http.ts';
 import { errorText, type Log } from './platform/log.ts';
 import { createMetrics, type Metrics } from './platform/metrics.ts';
 import { connectRedis } from './platform/redis.ts';
@@ -98,6 +100,7 @@ export class Postern {
     const source = readRules(settings);
     const certificate = await certificateOf(settings);
     await this.#claim(settings.data);
+    await this.#openControl(settings);
     const records = await openRecords(settings, log);
     this.#later('database', () => records.store.close());
     const daemons = await startDaemons(settings, log);
@@ -114,14 +117,13 @@ export class Postern {
     this.#later('rates', () => rates.close());
     this.#routes = createRoutes(settings, log);
     this.#later('next hops', () => closeAll([...(this.#routes?.hopsBySettings.values() ?? [])]));
-    this.#scanners = await this.#makeScanners(settings, resolver, daemons);
+    this.#scanners = this.#makeScanners(settings, resolver, daemons);
     this.#later('scanners', () => closeAll(this.#scanners));
-    this.#version = createJudgeVersion(settings, source, this.#scanners);
+    this.#version = await createJudgeVersion(settings, source, this.#scanners);
     this.#later('threads', () => this.#version?.expander.close());
     const pipeline = this.#makePipeline(settings, daemons, records);
     this.#later('pipeline', () => pipeline.close());
     this.#parts = { daemons, records, resolver, metrics, counted: messageCounter(metrics), pipeline };
-    await this.#openControl(settings);
     await this.#openHttp(settings);
     this.#probeHops();
     await this.#untilReady(pipeline);
@@ -198,8 +200,8 @@ export class Postern {
     const routes = createRoutes(settings, this.#log, this.#routes ?? undefined);
     // Of the scanners only the lists may change live; the others keep their threads and connections.
     const areNew = comparison.live.some(key => key.startsWith('scanners.'));
-    const scanners = areNew ? await this.#makeScanners(settings, this.#need().resolver, daemons) : this.#scanners;
-    const version = createJudgeVersion(settings, source, scanners);
+    const scanners = areNew ? this.#makeScanners(settings, this.#need().resolver, daemons) : this.#scanners;
+    const version = await createJudgeVersion(settings, source, scanners);
     const rates = this.#makeRates(settings, daemons);
     // From here on nothing can fail: all is exchanged in one turn of the event loop.
     const old = { routes: this.#routes, version: this.#version, scanners: this.#scanners, rates: this.#rates };
@@ -246,7 +248,7 @@ export class Postern {
     });
   }
 
-  async #makeScanners(settings: Settings, resolver: CachedResolver, { clamd }: Daemons): Promise<readonly Scanner[]> {
+  #makeScanners(settings: Settings, resolver: CachedResolver, { clamd }: Daemons): readonly Scanner[] {
     return createScanners({
       settings,
       resolver,
@@ -272,7 +274,7 @@ export class Postern {
       redisUrl: daemons.queueUrl,
       host: queueHost(settings.hostname),
       limits: { scans: settings.limits.scansInFlight, bytes: settings.limits.bytesInFlight },
-      concurrency: settings.limits.scansInFlight,
+      concurrency: Math.min(SCANS_AT_ONCE, settings.limits.scansInFlight),
       spool: records.spool,
       parts: () => {
         if (this.#version === null) throw new Error('not started');
@@ -289,7 +291,7 @@ export class Postern {
     });
   }
 
-  /** One data folder has one gateway: two would send each other's mail. */
+  /** One data folder has one gateway: two would share children and records. The control socket is the claim. */
   async #claim(data: string): Promise<void> {
     await makeFolder(data);
     const path = await socketPath(data, CONTROL_SOCKET);
@@ -299,11 +301,10 @@ export class Postern {
   }
 
   async #openControl(settings: Settings): Promise<void> {
-    const { records } = this.#need();
     const routes = controlRoutes({
       status: () => this.status(),
       reload: () => this.reload(),
-      quarantine: records.quarantine,
+      quarantine: () => this.#need().records.quarantine,
       deliver: deliverBy(() => this.#routes ?? createRoutes(this.#settings, this.#log)),
     });
     const server = createHttpServer({ name: 'control', routes, handlerMs: CONTROL_MS, log: this.#log });
@@ -316,7 +317,7 @@ export class Postern {
     const routes = healthRoutes(() => this.health(), this.#need().metrics);
     const server: HttpServer = createHttpServer({ name: 'http', routes, log: this.#log });
     this.#later('http', () => server.close());
-    await server.listen(settings.http);
+    await server.listen(settings.http).catch(whyNotListening(settings.http, 'http'));
   }
 
   /** Asks all next hops now and every minute; what they can do is what EHLO offers. */
@@ -342,7 +343,7 @@ export class Postern {
     for (const { name, address, trusted, networks } of settings.listeners) {
       const options: ListenerOptions = { name, ...address, trusted, networks, tls: certificate };
       const listener = new Listener(options, this.#ports(), gatewayRules(settings));
-      const port = await listener.start();
+      const port = await listener.start().catch(whyNotListening(address, `listeners, ${name}`));
       this.#listeners.push(listener);
       this.#places.push({ name, host: address.host, port });
     }
@@ -363,6 +364,8 @@ export class Postern {
   }
 }
 
+/** Messages that are read and asked about at once; more would only share the same cores. */
+const SCANS_AT_ONCE = 32;
 /** A memory Redis on the same host answers in well under a millisecond. */
 const MEMORY_COMMAND_MS = 500;
 /** A release waits for the next hop's reply to the dot. */

@@ -1,6 +1,6 @@
-// What runs on the threads that can be killed: reading a message and matching the rules' expressions, and checking its
-// sender. Loaded by the pools of src/assembly; nobody else calls it. One message at a time, files read whole: what it
-// takes is bounded by the pool's size and by the bytes in flight.
+// What runs on the threads that can be killed: reading a message and matching the rules' expressions. Loaded by the
+// pool of src/assembly; nobody else calls it. One message at a time, the file read whole: what it takes is bounded by the
+// pool's size and by the bytes in flight.
 
 import { readFile } from 'node:fs/promises';
 import { workerData } from 'node:worker_threads';
@@ -12,6 +12,7 @@ import { summarise } from './message/summary.ts';
 import { compileRules, type RuleSet } from './rules/compile.ts';
 import type { RuleSource } from './rules/model.ts';
 import { entryContext } from './rules/report.ts';
+import { warmRules } from './rules/warm.ts';
 
 /** What the expand pool's threads are made with. */
 export interface ExpandData {
@@ -47,7 +48,7 @@ function ready(): { set: RuleSet; data: ExpandData } {
   return compiled;
 }
 
-/** Compiles the rules before mail waits for it. */
+/** Compiles the rules and runs them once, before mail waits for it. */
 export function warm(): void {
-  ready();
+  warmRules(ready().set);
 }

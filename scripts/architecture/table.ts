@@ -83,7 +83,7 @@ export const ALLOWED: Readonly<Record<string, { readonly modules: readonly strin
     modules: ['node:child_process'],
     why: 'makes the self-signed certificate with the openssl program',
   },
-  'src/platform/http.ts': { modules: ['node:http'], why: 'the command line talks to the control socket' },
+  'src/platform/control-client.ts': { modules: ['node:http'], why: 'the command line talks to the control socket' },
   'src/platform/unix-socket.ts': { modules: ['node:net'], why: 'asks a daemon on its unix socket whether it is well' },
   'src/platform/dns.ts': {
     modules: ['node:dns/promises'],

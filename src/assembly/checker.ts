@@ -38,9 +38,9 @@ export async function createChecker({ settings, offline, replay }: CheckerOption
   const clamdSocket = await socketPath(join(settings.data, 'clamd'), 'clamd.sock');
   const real = offline
     ? []
-    : await createScanners({ settings, resolver, clamdSocket, hasOnlyOwnSignatures: () => false, log });
+    : createScanners({ settings, resolver, clamdSocket, hasOnlyOwnSignatures: () => false, log });
   const scanners = [...real.filter(scanner => scanner.name !== replay?.name), ...(replay === null ? [] : [replay])];
-  const version = createJudgeVersion(settings, source, scanners);
+  const version = await createJudgeVersion(settings, source, scanners);
   const { rules, clamav, senderAuth, dnsLists } = settings.scanners;
   const judge = createJudge({
     parts: () => version,

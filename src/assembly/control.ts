@@ -33,7 +33,7 @@ export interface Controlled {
   status(): Promise<Status>;
   /** Throws BadFile: then nothing has changed. */
   reload(): Promise<Reloaded>;
-  readonly quarantine: FileQuarantine;
+  quarantine(): FileQuarantine;
   readonly deliver: Deliver;
 }
 
@@ -45,12 +45,12 @@ export function controlRoutes(controlled: Controlled): HttpRoute[] {
     {
       method: 'POST',
       path: '/quarantine/:id/release',
-      handler: call => onItem(call, (id, order) => quarantine.release(id, { ...order, deliver })),
+      handler: call => onItem(call, (id, order) => quarantine().release(id, { ...order, deliver })),
     },
     {
       method: 'DELETE',
       path: '/quarantine/:id',
-      handler: call => onItem(call, (id, order) => quarantine.delete(id, order)),
+      handler: call => onItem(call, (id, order) => quarantine().delete(id, order)),
     },
   ];
 }

@@ -80,7 +80,7 @@ async function virusScanner(settings: Settings, isRunning: boolean): Promise<Hea
   }
   const resolver = new CachedResolver({ servers: settings.dns.servers });
   const clamdSocket = await socketPath(join(settings.data, 'clamd'), 'clamd.sock');
-  const scanners = await createScanners({
+  const scanners = createScanners({
     settings,
     resolver,
     clamdSocket,

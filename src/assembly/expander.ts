@@ -7,8 +7,11 @@ import type { ExpandData } from '../thread.ts';
 
 /** Heap of one thread: the largest message, its decoded parts and its views. */
 const HEAP_MB = 768;
+/** Thousands of expressions take seconds; a set that takes longer would never judge a message in time. */
+const WARM_MS = 60_000;
 
-export function createExpander(data: ExpandData, threads: number): Expander {
+/** Resolves when every thread has compiled the rules. */
+export async function createExpander(data: ExpandData, threads: number): Promise<Expander> {
   const pool = createThreads({
     name: 'rules',
     file: new URL('../thread.ts', import.meta.url),
@@ -18,6 +21,13 @@ export function createExpander(data: ExpandData, threads: number): Expander {
     heapMb: HEAP_MB,
     data,
   });
+  const signal = AbortSignal.timeout(WARM_MS);
+  try {
+    await Promise.all(Array.from({ length: threads }, () => pool.run('warm', null, { signal })));
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
   return {
     expand: async (entry, signal) => (await pool.run('expand', entry, { signal })) as Expanded,
     health: async () => pool.health(),

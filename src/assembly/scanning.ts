@@ -32,10 +32,15 @@ export function readRules(settings: Settings): RuleSource {
   return loadRules(ruleFolders(settings));
 }
 
-export function createJudgeVersion(settings: Settings, source: RuleSource, scanners: readonly Scanner[]): JudgeVersion {
+/** Ready when its threads have compiled the rules: no message waits for that. */
+export async function createJudgeVersion(
+  settings: Settings,
+  source: RuleSource,
+  scanners: readonly Scanner[],
+): Promise<JudgeVersion> {
   const rules = compileRules(source);
   const ownDomains = [...settings.domains.keys()];
-  const expander = createExpander({ source, ownDomains, limits: messageLimits(settings) }, EXPAND_THREADS);
+  const expander = await createExpander({ source, ownDomains, limits: messageLimits(settings) }, EXPAND_THREADS);
   return { rules, scanners, expander, combine: createCombine(rules, ownDomains) };
 }
 

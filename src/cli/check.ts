@@ -2,7 +2,7 @@
 // the order of the input; with --json one object a line.
 
 import { Command } from 'commander';
-import { type Checker, createChecker } from '../assembly/checker.ts';
+import type { Checker } from '../assembly/checker.ts';
 import { parseAddress } from '../mail/address.ts';
 import type { Report, Stated } from '../mail/finding.ts';
 import type { Policy } from '../mail/policy.ts';
@@ -60,6 +60,7 @@ async function check(paths: readonly string[], options: CheckOptions): Promise<v
   if (policy === undefined) throw new NoError('the settings have no policy default');
   const files = await messageFiles(paths);
   if (files.length === 0) throw new NoError('there is no file to check');
+  const { createChecker } = await import('../assembly/checker.ts');
   const checker = await createChecker({ settings, offline: options.offline === true, replay });
   let failed = 0;
   try {

@@ -3,9 +3,8 @@
 
 import { Command } from 'commander';
 import type { Status } from '../assembly/control.ts';
-import { examine } from '../assembly/examine.ts';
 import type { Health } from '../mail/ports.ts';
-import { GatewayNotRunning } from '../platform/http.ts';
+import { GatewayNotRunning } from '../platform/control-client.ts';
 import { NoError } from './exit.ts';
 import { ask, settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
 import { green, print, printJson, red, table, yellow } from './terminal.ts';
@@ -24,6 +23,7 @@ export function doctorCommand(): Command {
 
 async function doctor(options: WithConfig & WithJson): Promise<void> {
   const { settings } = settingsOf(options);
+  const { examine } = await import('../assembly/examine.ts');
   const status = await running(settings);
   const parts = [gateway(status), ...(await examine(settings, status !== null))];
   if (options.json === true) printJson({ parts });

@@ -7,7 +7,7 @@ import { CONTROL_SOCKET } from '../assembly/control.ts';
 import { databasePath } from '../assembly/records.ts';
 import { type Loaded, loadSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
-import { controlRequest } from '../platform/http.ts';
+import { controlRequest } from '../platform/control-client.ts';
 import { socketPath } from '../platform/unix-socket.ts';
 import { openReadOnly, type Reader } from '../store/store.ts';
 import { NoError, UsageError } from './exit.ts';

@@ -7,8 +7,6 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import type { State } from '../mail/disposition.ts';
 import { type CopyId, isCopyId, isMailId } from '../mail/mail-id.ts';
-import { DEFAULT_LIMITS } from '../message/limits.ts';
-import { readMessage } from '../message/read.ts';
 import { ItemFiles } from '../quarantine/item-files.ts';
 import { type Item, type ItemFilter, listItems } from '../quarantine/item-rows.ts';
 import { itemPage } from '../quarantine/listing.ts';
@@ -147,6 +145,8 @@ async function show(id: string, options: WithConfig & WithJson): Promise<void> {
   const shown = await withRecords(settings, reader => showItem(reader, files, copy));
   if (shown === null) throw new NoError(`no copy ${copy} in quarantine (postern quarantine list shows what is there)`);
   const bytes = await readFile(shown.path).catch(() => null);
+  const { readMessage } = await import('../message/read.ts');
+  const { DEFAULT_LIMITS } = await import('../message/limits.ts');
   const text = bytes === null ? null : readMessage(bytes.subarray(0, READ_MAX), DEFAULT_LIMITS).text();
   if (options.json === true) printJson({ ...shown, text });
   else process.stdout.write(itemPage(shown, text));

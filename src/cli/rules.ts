@@ -4,9 +4,8 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { ruleFolders } from '../assembly/scanning.ts';
 import { BadFile, problemText } from '../platform/problem.ts';
-import { type Linted, lintRules } from '../rules/load.ts';
+import type { Linted } from '../rules/load.ts';
 import { UsageError } from './exit.ts';
 import { settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
 import { green, print, printJson, red, table, yellow } from './terminal.ts';
@@ -34,7 +33,7 @@ export function rulesCommand(): Command {
 }
 
 async function lint(folders: readonly string[], options: WithConfig & WithJson): Promise<void> {
-  const linted = read(folders, options);
+  const linted = await read(folders, options);
   if (options.json === true) printJson({ problems: linted.problems, warnings: linted.warnings });
   for (const warning of options.json === true ? [] : linted.warnings)
     print(`${yellow('warning:')} ${problemText(warning)}`);
@@ -44,7 +43,7 @@ async function lint(folders: readonly string[], options: WithConfig & WithJson):
 }
 
 async function test(folders: readonly string[], options: WithConfig & WithJson): Promise<void> {
-  const linted = read(folders, options);
+  const linted = await read(folders, options);
   if (options.json === true) {
     for (const { symbol, expects, problem } of linted.examples) printJson({ symbol, expects, problem });
   } else print(summary(linted));
@@ -77,7 +76,9 @@ function summary({ examples }: Linted): string {
   return rows.length === 0 ? total : `${table(columns, rows)}\n${total}`;
 }
 
-function read(folders: readonly string[], options: WithConfig): Linted {
+async function read(folders: readonly string[], options: WithConfig): Promise<Linted> {
+  const { lintRules } = await import('../rules/load.ts');
+  const { ruleFolders } = await import('../assembly/scanning.ts');
   const { settings } = settingsOf(options);
   if (folders.length === 0) return lintRules(ruleFolders(settings));
   const shipped = settings.scanners.rules.folders

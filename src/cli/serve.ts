@@ -5,10 +5,9 @@ import { createWriteStream, existsSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { Command } from 'commander';
 import type { Settings } from '../config/settings.ts';
-import { Postern } from '../main.ts';
+import type { Postern } from '../main.ts';
 import { createLog, errorText, type Log } from '../platform/log.ts';
 import { makeFolder } from '../platform/safe-file.ts';
-import { runSamples } from './first-run.ts';
 import { settingsOf, type WithConfig, withConfig } from './options.ts';
 import { bold, dim, print } from './terminal.ts';
 
@@ -25,6 +24,8 @@ async function serve(options: WithConfig): Promise<void> {
   const { settings, file } = settingsOf(options);
   await makeFolder(settings.data);
   const log = settings.isDemo ? demoLog(settings) : createLog(settings.log.level);
+  // Loaded only here: the other commands start fast without it.
+  const { Postern } = await import('../main.ts');
   const postern = new Postern({ settings, readSettings: () => settingsOf(options).settings, log });
   const stopped = untilTold(postern, log);
   if (settings.isDemo) print(dim(`starting (log: ${shown(join(settings.data, LOG_FILE))}) …`));
@@ -78,6 +79,7 @@ async function demo(postern: Postern, settings: Settings): Promise<void> {
   const marker = join(settings.data, FIRST_RUN_FILE);
   if (!existsSync(marker)) {
     print('');
+    const { runSamples } = await import('./first-run.ts');
     print(await runSamples(postern, settings));
     writeFileSync(marker, `${new Date().toISOString()}\n`, { mode: 0o600 });
   }

@@ -1,9 +1,7 @@
 // The HTTP server, for two places: TCP (health, metrics) and a unix socket that is ours alone (control). Routes are a
-// plain list made in main.ts. And the client for the control socket, used by the command line. No stack trace, path or
-// version leaves here.
+// plain list made in main.ts. No stack trace, path or version leaves here.
 
 import { chmod, lstat } from 'node:fs/promises';
-import { request as httpRequest } from 'node:http';
 
 import { type FastifyInstance, fastify } from 'fastify';
 
@@ -63,9 +61,6 @@ const HANDLER_MS = 60_000;
 const REQUEST_MS = 15_000;
 const KEEP_ALIVE_MS = 10_000;
 const MAX_CONNECTIONS = 100;
-/** What the control socket answers with at most: a page of a list, a story. */
-const ANSWER_MAX_BYTES = 64 * 1024 * 1024;
-const CONTROL_MS = 120_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const server = fastify({
@@ -143,69 +138,4 @@ async function removeStale(path: string): Promise<void> {
     if (code === 'ECONNREFUSED') return removeFile(path);
   }
   throw new Error(`another Postern is running: it listens on ${path}`);
-}
-
-/** The command line could not reach the gateway: nobody listens. */
-export class GatewayNotRunning extends Error {
-  override readonly name = 'GatewayNotRunning';
-}
-
-export interface ControlAnswer {
-  readonly status: number;
-  /** Parsed where it is JSON, else text. */
-  readonly body: unknown;
-}
-
-/** One request over the control socket. `body` is sent as JSON, undefined for none. Throws GatewayNotRunning. */
-export async function controlRequest(
-  socketPath: string,
-  call: { readonly method: HttpRoute['method']; readonly path: string; readonly body?: unknown },
-): Promise<ControlAnswer> {
-  return withDeadline(CONTROL_MS, 'the gateway', signal => exchange(socketPath, call, signal)).catch(error => {
-    const { code } = error as { code?: unknown };
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') {
-      throw new GatewayNotRunning(
-        `the gateway is not running (nobody listens on ${socketPath}): start it with postern serve`,
-        {
-          cause: error,
-        },
-      );
-    }
-    if (code === 'EACCES')
-      throw new Error(`not allowed to use ${socketPath}: run this as the user the gateway runs as`, { cause: error });
-    throw error;
-  });
-}
-
-function exchange(
-  socketPath: string,
-  { method, path, body }: { readonly method: string; readonly path: string; readonly body?: unknown },
-  signal: AbortSignal,
-): Promise<ControlAnswer> {
-  const sent = body === undefined ? null : JSON.stringify(body);
-  const headers =
-    sent === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(sent) };
-  return new Promise((resolve, reject) => {
-    const request = httpRequest({ socketPath, method, path, headers, signal, agent: false }, response => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        chunks.push(chunk);
-        if (size > ANSWER_MAX_BYTES) request.destroy(new Error('the answer of the gateway is too long'));
-      });
-      response.on('error', reject);
-      response.on('end', () => {
-        const text = Buffer.concat(chunks).toString('utf8');
-        const isJson = response.headers['content-type']?.startsWith('application/json') === true;
-        try {
-          resolve({ status: response.statusCode ?? 0, body: isJson ? JSON.parse(text) : text });
-        } catch (error) {
-          reject(new Error('the answer of the gateway cannot be read', { cause: error }));
-        }
-      });
-    });
-    request.on('error', reject);
-    request.end(sent ?? undefined);
-  });
 }

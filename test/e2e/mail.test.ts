@@ -43,14 +43,10 @@ test('signed mail comes out of IMAP and POP3 as the same bytes, still valid; GTU
     'Authentication-Results: other.example; spf=pass smtp.mailfrom=sender.example',
   ]);
   const signatures = await dkimSign(Buffer.from(unsigned), {
-    signatureData: [
-      {
-        signingDomain: 'sender.example',
-        selector: 's',
-        privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-        canonicalization: 'simple/simple',
-      },
-    ],
+    signingDomain: 'sender.example',
+    selector: 's',
+    privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    canonicalization: 'simple/simple',
   });
   const signed = `${signatures.signatures}${unsigned}`;
   const reply = await sendMail(postern.port, { content: signed, address: '127.0.0.77' });

@@ -19,7 +19,7 @@ export interface Script {
 }
 
 const KINDS = { 'C:': 'send', 'C>': 'raw', 'S:': 'expect', 'S!': 'close' } as const;
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 export function parseScript(text: string): Script {
   const settings = new Map<string, string[]>();

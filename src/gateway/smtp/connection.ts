@@ -3,23 +3,39 @@
 // It relies on names of the library that its types declare; test/unit/gateway/smtp watches them at each update.
 
 import { randomBytes } from 'node:crypto';
+import type { SMTPServer } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection';
 import type { SMTPStream } from 'smtp-server/lib/smtp-stream';
 import { MailError, replyOf } from '../../mail/error.ts';
 import { type MailId, mailId } from '../../mail/mail-id.ts';
 import { REPLIES, type Reply } from '../../mail/reply.ts';
-import type { Session, TlsInfo } from '../../mail/session.ts';
+import type { Direction, Session, TlsInfo } from '../../mail/session.ts';
 import { errorText } from '../../platform/log.ts';
+import type { GatewayPorts, GatewayRules } from '../gateway.ts';
 import { Transaction } from '../transaction.ts';
 import { CommandStream } from './command-stream.ts';
-import type { Listener } from './listener.ts';
 import { commandArgument, parseMailArguments, parseRcptArguments } from './parameters.ts';
 
 /** Commands that were refused, until the connection is closed: RFC 5321 4.2.5 lets us, and probing has no end. */
 const REFUSALS_MAX = 100;
 
+/** What a connection needs of the listener that accepted it. */
+export interface Home extends SMTPServer {
+  readonly name: string;
+  readonly direction: Direction;
+  readonly ports: GatewayPorts;
+  readonly rules: GatewayRules;
+  /** Bytes, as EHLO says it. */
+  sizeOffer(): number;
+  offersSmtpUtf8(): boolean;
+  /** Called when the socket has closed. */
+  left(connection: Connection): void;
+  /** Keeps a stop waiting for this work, which has handled its own errors. */
+  finish(work: Promise<unknown>): void;
+}
+
 export class Connection extends SMTPConnection {
-  readonly listener: Listener;
+  readonly listener: Home;
   /** Fires when the client has gone or is sent away. */
   readonly #gone = new AbortController();
   readonly #startedAt = Date.now();
@@ -29,7 +45,7 @@ export class Connection extends SMTPConnection {
   /** Epoch milliseconds by which the next command line must be whole; 0 while we owe the answer. */
   #lineDue = 0;
 
-  constructor(listener: Listener, socket: SMTPConnection['_socket'], options?: { id?: string }) {
+  constructor(listener: Home, socket: SMTPConnection['_socket'], options?: { id?: string }) {
     super(listener, socket, { ...options, id: newId() });
     this.listener = listener;
     this.#lineDue = Date.now() + listener.rules.commandMs;

@@ -7,7 +7,7 @@ import type { Direction } from '../../mail/session.ts';
 import { pause } from '../../platform/deadline.ts';
 import { errorText } from '../../platform/log.ts';
 import type { GatewayPorts, GatewayRules } from '../gateway.ts';
-import { Connection } from './connection.ts';
+import { Connection, type Home } from './connection.ts';
 
 export interface ListenerOptions {
   readonly name: string;
@@ -26,7 +26,7 @@ export interface ListenerOptions {
 const DISABLED = ['AUTH', 'WIZ', 'SHELL', 'KILL', 'HELP', 'XCLIENT', 'XFORWARD'];
 const SWEEP_MS = 1000;
 
-export class Listener extends SMTPServer {
+export class Listener extends SMTPServer implements Home {
   readonly name: string;
   readonly direction: Direction;
   ports: GatewayPorts;

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 
-import { controlRequest, createHttpServer, GatewayNotRunning, type HttpRoute } from '../../../src/platform/http.ts';
+import { controlRequest, GatewayNotRunning } from '../../../src/platform/control-client.ts';
+import { createHttpServer, type HttpRoute } from '../../../src/platform/http.ts';
 import { createLog, silentLog } from '../../../src/platform/log.ts';
 
 const routes: readonly HttpRoute[] = [
