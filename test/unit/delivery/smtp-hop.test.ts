@@ -81,6 +81,11 @@ test('the first host is used again once its time is over', async t => {
   assert.deepEqual(await hostsAt(1_089_000), ['second', 2]);
   first.steps = {};
   assert.deepEqual(await hostsAt(1_092_000), ['first', 3]);
+  // All is forgiven: the next failure counts as a first one.
+  first.steps = { connect: '554 no' };
+  assert.deepEqual(await hostsAt(1_093_000), ['second', 4]);
+  assert.deepEqual(await hostsAt(1_122_000), ['second', 4]);
+  assert.deepEqual(await hostsAt(1_124_000), ['second', 5]);
 });
 
 test('many messages that meet one outage are one failure, logged once', async t => {
@@ -102,6 +107,18 @@ test('all hosts are tried even where all of them failed lately', async t => {
   assert.equal(await told(hop), 'open 451 4.4.1');
   fake.steps = {};
   assert.equal(await told(hop), 'done 250');
+});
+
+test('a host whose connections are all in use is not ill: the next one helps out', async t => {
+  const [first, second] = [await fakeHop(t), await fakeHop(t)];
+  const hop = hopTo(t, [first.smtp, second.smtp], { pool: { maxConnections: 1, waitMs: 20 } });
+  const [held, other] = [await ready(hop), await ready(hop)];
+  assert.deepEqual([held.host, other.host], [first.smtp, second.smtp]);
+  held.release();
+  const next = await ready(hop);
+  assert.equal(next.host, first.smtp);
+  next.release();
+  other.release();
 });
 
 test('a deadline that passes counts against the host, a client that goes away does not', async t => {
