@@ -49,10 +49,7 @@ function items(value: string): string[] {
 function mailbox(item: string): Mailbox | null {
   const open = item.lastIndexOf('<');
   const close = item.indexOf('>', open);
-  const inside =
-    open === -1
-      ? (/[^\s<>"(),:;]+@[^\s<>"(),:;]+/.exec(item)?.[0] ?? '')
-      : item.slice(open + 1, close === -1 ? undefined : close);
+  const inside = open === -1 ? bareAddress(item) : item.slice(open + 1, close === -1 ? undefined : close);
   const address = inside.trim().toLowerCase();
   const at = address.lastIndexOf('@');
   if (at === -1) return null;
@@ -66,4 +63,9 @@ function mailbox(item: string): Mailbox | null {
     address,
     domain: parseDomain(rawDomain) ?? rawDomain,
   };
+}
+
+/** The first word with an @ in it. By splitting: an expression for it takes quadratic time on a long word without one. */
+function bareAddress(item: string): string {
+  return item.split(/[\s<>"(),:;]+/).find(word => word.includes('@')) ?? '';
 }

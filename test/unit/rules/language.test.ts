@@ -80,7 +80,10 @@ const CASES: Readonly<Record<string, Case>> = {
   'the same address is exactly the same': {
     when: '{reply-to.address: {same-as: from.address}}',
     hit: [{ from: 'a@b.example', 'reply-to': 'A@B.example' }],
-    miss: [{ from: 'a@b.example', 'reply-to': 'x.a@b.example' }, { from: 'a@b.example', 'reply-to': 'a@x.b.example' }],
+    miss: [
+      { from: 'a@b.example', 'reply-to': 'x.a@b.example' },
+      { from: 'a@b.example', 'reply-to': 'a@x.b.example' },
+    ],
   },
   'sizes know their units': {
     when: "{size: '> 2 KB'}",

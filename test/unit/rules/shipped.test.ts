@@ -124,3 +124,18 @@ function scoreOf(raw: Uint8Array): number {
     null,
   ).score;
 }
+
+test('no message makes the shipped rules slow', () => {
+  assert.ok(set !== null);
+  for (const pump of ['a', '1', ' ', '>', '\u200bа', '<!--', '<font ', '&#99;', '@', '(', 'password ', 'v1']) {
+    const [line, text] = [pump.repeat(9000 / pump.length), pump.repeat(300_000 / pump.length)];
+    const fields = Object.fromEntries(
+      ['from', 'reply-to', 'to', 'subject', 'header Message-ID', 'header In-Reply-To'].map(name => [name, line]),
+    );
+    const many = Array(300).fill({ url: `http://${line.slice(0, 8000)}`, shown: line });
+    const started = process.cpuUsage();
+    judge(set, { ...fields, text, raw: text, link: many, attachment: Array(300).fill(`${line.slice(0, 250)}.zip`) });
+    const { user } = process.cpuUsage(started);
+    assert.ok(user < 1_000_000, `${JSON.stringify(pump)}: ${user / 1000} ms of CPU`);
+  }
+});
