@@ -1,23 +1,9 @@
-// Items as a person reads them on a terminal. Pure; every word of the mail goes through safeLine or safeText.
+// An item as a person reads it on a terminal. Pure; every word of the mail goes through safeLine or safeText.
 
 import { safeLine, safeText } from '../platform/terminal-text.ts';
-import type { Item } from './item-rows.ts';
 import type { ShownItem } from './quarantine.ts';
 
 const TEXT_MAX = 8000;
-
-/** One line an item, newest first. */
-export function itemTable(items: readonly Item[]): string {
-  return items
-    .map(item => {
-      const head = `${moment(item.heldAt)}  ${item.copyId.padEnd(21)}  ${item.state.padEnd(9)}  ${item.class.padEnd(11)}`;
-      const score = (item.score === null ? '-' : item.score.toFixed(1)).padStart(6);
-      const from = item.mailFrom === '' ? '<>' : safeLine(item.mailFrom, 60);
-      const damage = item.damage === '' ? '' : `  DAMAGED: ${item.damage}`;
-      return `${head}  ${score}  ${from} -> ${safeLine(item.rcptTo, 60)}  ${safeLine(item.subject, 60)}${damage}\n`;
-    })
-    .join('');
-}
 
 /** `text` is the message's readable text, null where none could be made. */
 export function itemPage({ item, headers, findings, reasons, events }: ShownItem, text: string | null): string {

@@ -6,9 +6,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { type CopyId, mailIdOf } from '../../src/mail/mail-id.ts';
+import { silentLog } from '../../src/platform/log.ts';
+import { FileQuarantine } from '../../src/quarantine/quarantine.ts';
+import { CommitUnknown } from '../../src/store/failure.ts';
 import { recordSteps } from '../../src/store/record-rows.ts';
+import type { Store } from '../../src/store/store.ts';
 import { filePaths, hop, type QuarantineSet, quarantineSet } from '../support/quarantine-set.ts';
-import { ledgerRecord } from '../support/sample-record.ts';
+import { held, ledgerRecord } from '../support/sample-record.ts';
 
 const NOTHING = { rebuilt: 0, removed: 0, damaged: 0, unknown: 0 };
 
@@ -47,6 +51,23 @@ test('bytes and record without rows are held again, with the whole story, and ca
   for (const copy of copies) assert.equal((await again.release(copy, { by: 'root', deliver })).kind, 'released');
   assert.equal(got.length, 2);
   assert.deepEqual(await again.recover(), NOTHING);
+});
+
+test('where nobody knows whether the rows were committed, the bytes stay for the next start to find out', async t => {
+  const set = await quarantineSet(t);
+  const entry = await set.spooled(['rcpt@example.com']);
+  const record = held(ledgerRecord({ id: entry.id }), entry);
+  const silent: Store = {
+    read: build => set.store.read(build),
+    write: () => Promise.reject(new CommitUnknown('no answer')),
+    health: () => set.store.health(),
+    close: () => set.store.close(),
+  };
+  const folder = join(set.folder, 'quarantine');
+  const options = { store: silent, folder, releaseKey: new Uint8Array(32), hostname: 'x.example', log: silentLog() };
+  await assert.rejects((await FileQuarantine.open(options)).hold(record, ''), CommitUnknown);
+  assert.equal(set.files().length, 2);
+  assert.deepEqual(await set.quarantine.recover(), { ...NOTHING, rebuilt: 1 });
 });
 
 test('bytes without a record were never acknowledged: removed', async t => {

@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 
 import { MailError } from '../../src/mail/error.ts';
+import { CommitUnknown } from '../../src/store/failure.ts';
 import { SCHEMA_VERSION } from '../../src/store/migrations.ts';
 import { eventStep, recordSteps } from '../../src/store/record-rows.ts';
 import { openReadOnly, openStore } from '../../src/store/store.ts';
@@ -90,6 +91,20 @@ test('a lock of another process is waited for, then named', async t => {
   other.exec('ROLLBACK');
   other.close();
   await store.write(db => [eventStep(db, note)]);
+});
+
+test('a write without an answer in time is neither done nor undone, and says so', async t => {
+  const path = join(await temporaryFolder(t), 'postern.db');
+  const store = await openStore({ path, busyMs: 5000, deadlineMs: 50 });
+  t.after(() => store.close());
+  const other = new DatabaseSync(path);
+  other.exec('BEGIN IMMEDIATE');
+  await assert.rejects(
+    store.write(db => [eventStep(db, note)]),
+    error => error instanceof CommitUnknown && /no answer within 50 ms/.test(error.message),
+  );
+  other.exec('ROLLBACK');
+  other.close();
 });
 
 test('rows that break a rule of the schema are refused', async t => {
