@@ -114,11 +114,11 @@ test('a host whose connections are all in use is not ill: the next one helps out
   const hop = hopTo(t, [first.smtp, second.smtp], { pool: { maxConnections: 1, waitMs: 20 } });
   const [held, other] = [await ready(hop), await ready(hop)];
   assert.deepEqual([held.host, other.host], [first.smtp, second.smtp]);
-  held.release();
+  for (const transaction of [held, other]) transaction.release();
+  await until(() => [first, second].every(fake => fake.lines.includes('1 RSET')), 'both are free again');
   const next = await ready(hop);
   assert.equal(next.host, first.smtp);
   next.release();
-  other.release();
 });
 
 test('a deadline that passes counts against the host, a client that goes away does not', async t => {
