@@ -134,9 +134,9 @@ export class CachedResolver implements Resolver {
   async resolve<T extends DnsType>(name: string, type: T, signal?: AbortSignal): Promise<DnsRecords[T]> {
     signal?.throwIfAborted();
     this.#counts.asked += 1;
-    const asked = name.replace(/\.$/, '').toLowerCase();
+    const asked = name === '.' ? name : name.replace(/(?<=[^.])\.$/, '').toLowerCase();
     const what = `${type} ${asked.slice(0, 100)}`;
-    if (asked.length > NAME_MAX || !NAME.test(asked)) throw new DnsError('EBADNAME', `${type} of a name that is none`);
+    if (!isName(asked)) throw new DnsError('EBADNAME', `${type} of a name that is none`);
     if (this.#isClosed) throw new DnsError('ECANCELLED', what);
     const lookup = this.#outcome(asked, type);
     const outcome = await (signal === undefined ? lookup : orAborted(signal, lookup));
@@ -250,6 +250,10 @@ export class CachedResolver implements Resolver {
     this.#recent.push(isAnswer);
     if (this.#recent.length > REMEMBERED) this.#recent.shift();
   }
+}
+
+function isName(name: string): boolean {
+  return name === '.' || (name.length <= NAME_MAX && NAME.test(name));
 }
 
 function codeOf(error: unknown): string {

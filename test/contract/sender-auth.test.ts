@@ -17,7 +17,15 @@ function bench(server: string, stop: () => Promise<void>, deadlineMs = 400): Ben
     maxQueue: 100,
     heapMb: 128,
   });
-  const options = { threads, resolver, hostname: 'mx.example.net', maxLookups: 100, dnsDeadlineMs: 800 };
+  const options = {
+    threads,
+    resolver,
+    hostname: 'mx.example.net',
+    maxSignatures: 10,
+    minRsaBits: 1024,
+    maxLookups: 100,
+    dnsDeadlineMs: 800,
+  };
   const scanner = createSenderAuth(options);
   return {
     scanner,

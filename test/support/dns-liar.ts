@@ -19,6 +19,8 @@ export interface DnsLiar {
 export async function startDnsLiar(mode: LiarMode, address = '127.0.0.2'): Promise<DnsLiar> {
   const socket = createSocket('udp4');
   await new Promise<void>(resolve => socket.bind(0, '127.0.0.1', resolve));
+  // A test that failed before its end must end all the same.
+  socket.unref();
   const liar = {
     server: `127.0.0.1:${socket.address().port}`,
     questions: 0,

@@ -6,9 +6,6 @@ import { Readable } from 'node:stream';
 
 /** Postfix takes 100 KiB of headers; mail in use stays far below. */
 export const HEAD_MAX_BYTES = 256 * 1024;
-/** RFC 6376 6.1 lets a verifier limit them. Mail in use has one to four. */
-export const SIGNATURES_MAX = 10;
-
 const CHUNK_BYTES = 64 * 1024;
 
 /** The header section is longer than HEAD_MAX_BYTES. */
@@ -16,13 +13,20 @@ export class HeadTooLarge extends Error {
   override readonly name = 'HeadTooLarge';
 }
 
-/** Calls `read` with the message as a stream; closes the file in any case. */
-export async function withMessage<T>(path: string, read: (body: Readable) => Promise<T>): Promise<T> {
-  const file = await open(path, 'r');
+/**
+ * Calls `read` with the message as a stream; closes the file in any case. At most `maxSignatures` are left in: RFC 6376
+ * 6.1 lets a verifier limit them, and mail in use has one to four.
+ */
+export async function withMessage<T>(
+  message: { readonly path: string; readonly maxSignatures: number },
+  read: (body: Readable) => Promise<T>,
+): Promise<T> {
+  const file = await open(message.path, 'r');
   let stream: Readable | null = null;
   try {
     const { head, rest } = await readHead(file);
-    stream = Readable.from(bytes(file, Buffer.from(trimSignatures(head), 'latin1'), rest), { objectMode: false });
+    const trimmed = Buffer.from(trimSignatures(head, message.maxSignatures), 'latin1');
+    stream = Readable.from(bytes(file, trimmed, rest), { objectMode: false });
     return await read(stream);
   } finally {
     stream?.destroy();
@@ -59,14 +63,14 @@ async function* bytes(file: FileHandle, head: Buffer, rest: Buffer): AsyncGenera
   }
 }
 
-/** Leaves the first SIGNATURES_MAX signatures in, those of the author's domain before the others. */
-export function trimSignatures(head: string): string {
+/** Leaves the first signatures in, those of the author's domain before the others. */
+export function trimSignatures(head: string, maxSignatures: number): string {
   const fields = head.split(/(?<=\r\n)(?![ \t])/);
   const signatures = fields.filter(isSignature);
-  if (signatures.length <= SIGNATURES_MAX) return head;
+  if (signatures.length <= maxSignatures) return head;
   const author = authorDomain(fields);
   const kept = new Set(
-    [...signatures].sort((a, b) => Number(isOf(author, b)) - Number(isOf(author, a))).slice(0, SIGNATURES_MAX),
+    [...signatures].sort((a, b) => Number(isOf(author, b)) - Number(isOf(author, a))).slice(0, maxSignatures),
   );
   return fields.filter(field => !isSignature(field) || kept.delete(field)).join('');
 }

@@ -23,6 +23,10 @@ export interface SenderAuthOptions {
   readonly resolver: Resolver;
   /** Our host name. */
   readonly hostname: string;
+  /** DKIM signatures of one message that are verified; those of the author's domain first. */
+  readonly maxSignatures: number;
+  /** Shorter RSA keys do not count. */
+  readonly minRsaBits: number;
   /** Lookups one message may cause; an SPF record alone may need 111 (RFC 7208 4.6.4). */
   readonly maxLookups: number;
   /** For all lookups of one message; beyond it what is not known is temperror (RFC 7208 4.6.4: at least 20 s). */
@@ -79,7 +83,7 @@ class SenderAuth implements Scanner {
 
   async #authenticate({ entry }: ScanTask, signal: AbortSignal): Promise<AuthFacts> {
     signal.throwIfAborted();
-    const { threads, resolver, maxLookups, dnsDeadlineMs, hostname } = this.#options;
+    const { threads, resolver, maxLookups, dnsDeadlineMs, hostname, maxSignatures, minRsaBits } = this.#options;
     const { port1, port2 } = new MessageChannel();
     const dnsEnd = new AbortController();
     const dnsTimer = setTimeout(() => dnsEnd.abort(new Error('time for DNS is over')), dnsDeadlineMs);
@@ -97,6 +101,8 @@ class SenderAuth implements Scanner {
       helo: session.helo,
       mailFrom: envelope.mailFrom.address?.text ?? '',
       hostname,
+      maxSignatures,
+      minRsaBits,
       dns: port2,
     };
     const run = threads.run('authenticate', input, { signal: killer.signal, transfer: [port2] }) as Promise<AuthFacts>;

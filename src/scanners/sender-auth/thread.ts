@@ -20,6 +20,10 @@ export interface AuthTask {
   readonly mailFrom: string;
   /** Our name, for the comments. */
   readonly hostname: string;
+  /** Signatures looked at; the others are not there. */
+  readonly maxSignatures: number;
+  /** RFC 8301 3.2 */
+  readonly minRsaBits: number;
   readonly dns: MessagePort;
 }
 
@@ -27,7 +31,7 @@ export interface AuthTask {
 export async function authenticate(task: AuthTask): Promise<AuthFacts> {
   const ask = askThrough(task.dns);
   try {
-    const [spfFacts, dkimFacts] = await Promise.all([checkSpf(task, ask), checkDkim(task.path, ask)]);
+    const [spfFacts, dkimFacts] = await Promise.all([checkSpf(task, ask), checkDkim(task, ask)]);
     const dmarc = await checkDmarc({ dkim: dkimFacts, spf: spfFacts, ask });
     return { spf: spfFacts?.shown ?? null, dkim: dkimFacts.shown, ...dmarc };
   } finally {
@@ -60,12 +64,11 @@ interface DkimFacts {
   readonly problem: string;
 }
 
-async function checkDkim(path: string, ask: Ask): Promise<DkimFacts> {
+async function checkDkim(task: AuthTask, ask: Ask): Promise<DkimFacts> {
   try {
-    // RFC 8301: rsa-sha1 and keys under 1024 bits are no signatures (mailauth: `policy`); strict: RFC 6376 to the word.
-    const found = await withMessage(path, body =>
-      dkimVerify(body, { resolver: ask, strict: true, rejectRsaSha1: true }),
-    );
+    // RFC 8301: rsa-sha1 and short keys are no signatures (mailauth: `policy`). strict: RFC 6376 to the word.
+    const options = { resolver: ask, strict: true, rejectRsaSha1: true, minBitLength: task.minRsaBits };
+    const found = await withMessage(task, body => dkimVerify(body, options));
     const results = found.results.map(one => ({ shown: shownSignature(one), domain: one.signingDomain ?? '' }));
     const passed = results.filter(({ shown }) => shown.result === 'pass').map(({ domain }) => domain);
     const shown = results.map(one => one.shown);

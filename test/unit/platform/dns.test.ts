@@ -8,6 +8,7 @@ import { findProgram, needs } from '../../support/require.ts';
 import { startUnbound, type Unbound } from '../../support/unbound.ts';
 
 const ZONE = [
+  '. 60 IN NS ns.example.org.',
   'host.example.org. 60 IN A 192.0.2.1',
   'host.example.org. 60 IN A 192.0.2.2',
   'host.example.org. 60 IN AAAA 2001:db8::1',
@@ -38,6 +39,13 @@ describe('with a real name server', () => {
     assert.deepEqual(await dns.resolve('example.org', 'TXT'), [['v=spf1', ' -all']]);
     assert.deepEqual(await dns.resolve('alias.example.org', 'CNAME'), ['host.example.org']);
     assert.deepEqual(await dns.resolve('1.2.0.192.in-addr.arpa', 'PTR'), ['host.example.org']);
+    dns.close();
+  });
+
+  test('the root has a name too', async t => {
+    if (!needs(t, 'unbound')) return;
+    const dns = resolver();
+    assert.deepEqual(await dns.resolve('.', 'NS'), ['ns.example.org']);
     dns.close();
   });
 
@@ -195,7 +203,7 @@ describe('with a name server that misbehaves', () => {
 describe('names', () => {
   for (const name of [
     '',
-    '.',
+    '..',
     'a..b',
     'a b.example',
     'a\u0000.example',

@@ -66,7 +66,16 @@ async function withScanner<T>(
   changes: Partial<SenderAuthOptions> = {},
 ): Promise<T> {
   const threads = createThreads({ name: 'auth', file: SENDER_AUTH_THREAD, threads: 1, maxQueue: 50, heapMb: 128 });
-  const options = { threads, resolver, hostname: 'mx.example.net', maxLookups: 150, dnsDeadlineMs: 5000, ...changes };
+  const options = {
+    threads,
+    resolver,
+    hostname: 'mx.example.net',
+    maxSignatures: 10,
+    minRsaBits: 1024,
+    maxLookups: 150,
+    dnsDeadlineMs: 5000,
+    ...changes,
+  };
   const scanner = createSenderAuth(options);
   try {
     return await work(scanner);
@@ -81,7 +90,15 @@ describe('facts', () => {
   let scanner: Scanner;
   before(() => {
     const threads = createThreads({ name: 'auth', file: SENDER_AUTH_THREAD, threads: 1, maxQueue: 50, heapMb: 128 });
-    const options = { threads, resolver, hostname: 'mx.example.net', maxLookups: 150, dnsDeadlineMs: 5000 };
+    const options = {
+      threads,
+      resolver,
+      hostname: 'mx.example.net',
+      maxSignatures: 10,
+      minRsaBits: 1024,
+      maxLookups: 150,
+      dnsDeadlineMs: 5000,
+    };
     scanner = createSenderAuth(options);
   });
   after(() => scanner.close());
