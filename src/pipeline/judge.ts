@@ -53,7 +53,13 @@ export function createJudge(options: JudgeOptions): Judge {
     const started = performance.now();
     const expanded = await expand(parts.expander, entry, until, signal);
     signal.throwIfAborted();
-    const rules: ScanRun = { scanner: EXPAND, ms: since(started), findings: expanded.findings.slice(0, FINDINGS_MAX) };
+    const rules: ScanRun = {
+      scanner: EXPAND,
+      ms: since(started),
+      findings: expanded.findings.slice(0, FINDINGS_MAX),
+      // The formulas of the rules are worked out where all findings are; this is what they know of the message.
+      ...(expanded.facts === undefined ? {} : { facts: expanded.facts }),
+    };
     const task = { entry, summary: expanded.summary };
     const runs = await Promise.all(
       parts.scanners.map(async scanner => {

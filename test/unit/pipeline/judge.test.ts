@@ -49,6 +49,18 @@ test('every scanner gets what the thread found out, and all findings are combine
   assert.equal(report.summary, summary);
 });
 
+test('what the thread knows of the message reaches the formulas', async () => {
+  const facts = { digest: 'abc', holds: [[1, 'seen']] as const };
+  const expander = fakeExpander(async () => ({ findings: [], summary, facts }));
+  let seen: unknown = null;
+  const combine: typeof plainCombine = (entry, runs, about) => {
+    seen = runs.find(run => run.scanner === 'rules')?.facts;
+    return plainCombine(entry, runs, about);
+  };
+  await judgeWith(expander, [], { parts: () => ({ expander, scanners: [], combine }) })(fakeEntry(), soon(), never);
+  assert.deepEqual(seen, facts);
+});
+
 test('scanners work at the same time', async () => {
   let inside = 0;
   let together: () => void = () => undefined;
