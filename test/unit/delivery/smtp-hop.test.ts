@@ -111,7 +111,7 @@ test('all hosts are tried even where all of them failed lately', async t => {
 
 test('a host whose connections are all in use is not ill: the next one helps out', async t => {
   const [first, second] = [await fakeHop(t), await fakeHop(t)];
-  const hop = hopTo(t, [first.smtp, second.smtp], { pool: { maxConnections: 1, waitMs: 20 } });
+  const hop = hopTo(t, [first.smtp, second.smtp], { pool: { maxConnections: 1, waitMs: 400 } });
   const [held, other] = [await ready(hop), await ready(hop)];
   assert.deepEqual([held.host, other.host], [first.smtp, second.smtp]);
   for (const transaction of [held, other]) transaction.release();
