@@ -18,8 +18,8 @@ interface Attack {
 
 /** Linear work takes about 1 ms on the longest attack; quadratic work takes ten times this and more. */
 const LIMIT_MS = 40;
-/** A busy machine can be slow three times in a row, but not often. */
 const TRIES = 3;
+const TRIES_MAX = 9;
 const ATTACKS_MAX = 48;
 /** From here on a bounded repetition is worth an attack of its own. */
 const MANY = 10;
@@ -38,9 +38,16 @@ export function slowestAttack(source: string, flags: string, length: number): Sl
   return slow === undefined ? null : { pump: slow.pump, limitMs: LIMIT_MS };
 }
 
+/** A try that spent little of its time on the processor shows a busy machine, not a slow expression. */
 function isSlow(expression: RegExp, attack: Attack): boolean {
-  for (let i = 0; i < TRIES; i++) if (runsWithin(expression, [attack], LIMIT_MS)) return false;
-  return true;
+  let slow = 0;
+  for (let i = 0; i < TRIES_MAX && slow < TRIES; i++) {
+    const before = process.threadCpuUsage();
+    if (runsWithin(expression, [attack], LIMIT_MS)) return false;
+    const { user } = process.threadCpuUsage(before);
+    if (user / 1000 > LIMIT_MS / 2) slow += 1;
+  }
+  return slow === TRIES;
 }
 
 function runsWithin(expression: RegExp, attacks: readonly Attack[], timeout: number): boolean {
