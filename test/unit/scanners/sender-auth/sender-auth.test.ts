@@ -257,3 +257,31 @@ test('a message file that is not there is unavailable', () =>
     );
     assert.equal(finding?.kind, 'unavailable');
   }));
+
+test('a message that computes for ever is given up with its signal, its thread is killed, and its neighbour asked again', async () => {
+  const threads = createThreads({
+    name: 'auth',
+    file: new URL('../../../support/thread-tasks.ts', import.meta.url),
+    threads: 1,
+    tasksPerThread: 2,
+    maxQueue: 50,
+    heapMb: 64,
+  });
+  const standard = {
+    hostname: 'mx.example.net',
+    maxSignatures: 10,
+    minRsaBits: 1024,
+    maxLookups: 9,
+    dnsDeadlineMs: 9000,
+  };
+  const scanner = createSenderAuth({ threads, resolver: zoneResolver(ZONE), ...standard });
+  await threads.run('echo', {}, { signal: AbortSignal.timeout(10_000) });
+  const control = new AbortController();
+  const endless = scanner.scan(await folder.task({ mailFrom: 'endless@example.org' }), control.signal);
+  const neighbour = scanner.scan(await folder.task(), AbortSignal.timeout(10_000));
+  control.abort(new Error('deadline'));
+  assert.deepEqual(await endless, [{ kind: 'unavailable', scanner: 'sender-auth', reason: 'deadline' }]);
+  assert.deepEqual(await neighbour, []);
+  assert.equal(threads.stats().lost, 2);
+  await scanner.close();
+});
