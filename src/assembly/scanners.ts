@@ -6,9 +6,8 @@ import type { Scanner } from '../mail/ports.ts';
 import type { CachedResolver } from '../platform/dns.ts';
 import type { Log } from '../platform/log.ts';
 import { createThreads } from '../platform/threads.ts';
-import { createClamav } from '../scanners/clamav/clamav.ts';
-import { createDnsLists } from '../scanners/dns-lists/dns-lists.ts';
-import { createSenderAuth, SENDER_AUTH_THREAD } from '../scanners/sender-auth/sender-auth.ts';
+import { createClamav, createDnsLists, createSenderAuth } from '../scanners/index.ts';
+import { SENDER_AUTH_THREAD } from '../scanners/sender-auth/sender-auth.ts';
 import { CLAMD_THREADS } from './daemons.ts';
 
 export interface ScannerParts {
