@@ -30,13 +30,15 @@ export class ClamdLost extends Error {
 export class ClamdLink extends Duplex {
   readonly #socket: Socket;
   readonly #onFail: (reason: Error) => void;
+  readonly #paceMs: number;
   #reply = Buffer.alloc(0);
   #unsent: (() => void) | null = null;
 
-  /** `onFail` is told why there will be no answer: once or never. */
-  constructor(address: ClamdAddress, onFail: (reason: Error) => void) {
+  /** `onFail` is told why there will be no answer: once or never. `paceMs` is the rest between two writes. */
+  constructor(address: ClamdAddress, paceMs: number, onFail: (reason: Error) => void) {
     super({ writableHighWaterMark: UNSENT_MAX_BYTES });
     this.#onFail = onFail;
+    this.#paceMs = paceMs;
     this.#socket = createConnection(address);
     this.#socket.on('data', chunk => this.#take(chunk));
     this.#socket.on('drain', () => this.#sent());
@@ -72,9 +74,7 @@ export class ClamdLink extends Duplex {
   }
 
   override _write(chunk: Buffer, _: string, done: () => void): void {
-    // One turn of the event loop between two writes: clamd says "size limit exceeded" and resets the connection, and a
-    // write that meets the reset first would close the socket with the words unread.
-    if (this.#socket.destroyed || this.#socket.write(chunk)) setImmediate(done);
+    if (this.#socket.destroyed || this.#socket.write(chunk)) this.#next(done);
     else this.#unsent = done;
   }
 
@@ -86,7 +86,16 @@ export class ClamdLink extends Duplex {
   #sent(): void {
     const done = this.#unsent;
     this.#unsent = null;
-    if (done !== null) setImmediate(done);
+    if (done !== null) this.#next(done);
+  }
+
+  /**
+   * At least one turn of the event loop between two writes: clamd says "size limit exceeded" and resets the connection,
+   * and a write that meets the reset before we have read closes the socket with the words unread.
+   */
+  #next(done: () => void): void {
+    if (this.#paceMs === 0) setImmediate(done);
+    else setTimeout(done, this.#paceMs);
   }
 
   #take(chunk: Buffer): void {

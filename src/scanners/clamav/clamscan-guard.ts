@@ -13,6 +13,9 @@ import { type ClamdAddress, ClamdLink, ClamdLost } from './clamd-link.ts';
 /** Read from the file at once. clamd's StreamMaxLength is counted per connection, so the size is ours to choose. */
 const CHUNK_BYTES = 64 * 1024;
 
+/** Once more, and slower: clamd was restarted, or its words were lost in a reset (see ClamdLink). */
+const PACES_MS = [0, 5, 20];
+
 /** The bytes in the file are not as many as there should be. */
 class FileChanged extends Error {
   override readonly name = 'FileChanged';
@@ -41,13 +44,14 @@ class LinkedClam extends NodeClam {
  * failure; the socket and the file are closed then too. The file must have bytes.
  */
 export async function scanFile(address: ClamdAddress, file: MessageFile, signal: AbortSignal): Promise<string> {
-  try {
-    return await scanOnce(address, file, signal);
-  } catch (error) {
-    // Once more: clamd was restarted, or its words were lost in a reset (see ClamdLink).
-    if (error instanceof ClamdLost) return scanOnce(address, file, signal);
-    throw error;
+  for (const paceMs of PACES_MS) {
+    try {
+      return await scanOnce({ address, paceMs }, file, signal);
+    } catch (error) {
+      if (!(error instanceof ClamdLost)) throw error;
+    }
   }
+  throw new ClamdLost('clamd closed the connection without an answer, three times');
 }
 
 export interface MessageFile {
@@ -55,8 +59,13 @@ export interface MessageFile {
   readonly sizeBytes: number;
 }
 
-function scanOnce(address: ClamdAddress, file: MessageFile, signal: AbortSignal): Promise<string> {
-  return converse(address, signal, async (clam, link, fail) => {
+interface Line {
+  readonly address: ClamdAddress;
+  readonly paceMs: number;
+}
+
+function scanOnce(line: Line, file: MessageFile, signal: AbortSignal): Promise<string> {
+  return converse(line, signal, async (clam, link, fail) => {
     const body = Readable.from(chunks(file, link), { objectMode: false, highWaterMark: CHUNK_BYTES });
     body.once('error', fail);
     try {
@@ -76,19 +85,19 @@ function scanOnce(address: ClamdAddress, file: MessageFile, signal: AbortSignal)
 
 /** `ClamAV 1.4.6/27500/Mon Nov 23 09:00:00 2026`, without the slashes where there is no database. */
 export function askVersion(address: ClamdAddress, signal: AbortSignal): Promise<string> {
-  return converse(address, signal, clam => clam.getVersion());
+  return converse({ address, paceMs: 0 }, signal, clam => clam.getVersion());
 }
 
 type Talk = (clam: NodeClam, link: () => ClamdLink, fail: (error: Error) => void) => Promise<string>;
 
-async function converse(address: ClamdAddress, signal: AbortSignal, talk: Talk): Promise<string> {
+async function converse({ address, paceMs }: Line, signal: AbortSignal, talk: Talk): Promise<string> {
   signal.throwIfAborted();
   const control = new AbortController();
   let link: ClamdLink | null = null;
   // clamscan's promise settles in none of these cases; ours does.
   const fail = (reason: Error) => control.abort(reason);
   const connect = async () => {
-    link = new ClamdLink(address, fail);
+    link = new ClamdLink(address, paceMs, fail);
     await link.connected();
     return link;
   };
