@@ -11,17 +11,13 @@ import { FileQuarantine } from '../quarantine/quarantine.ts';
 import { loadReleaseKey } from '../quarantine/release-marks.ts';
 import { openFileSpool, sweepSpool } from '../spool/file-spool.ts';
 import { openStore, type Store } from '../store/store.ts';
+import { databasePath } from './places.ts';
 
 export interface Records {
   readonly store: Store;
   readonly spool: Spool;
   readonly ledger: Ledger;
   readonly quarantine: FileQuarantine;
-}
-
-/** The database of a data folder. */
-export function databasePath(data: string): string {
-  return join(data, 'postern.db');
 }
 
 export async function openRecords(settings: Settings, log: Log): Promise<Records> {

@@ -55,7 +55,7 @@ export function checkCommand(): Command {
 async function check(paths: readonly string[], options: CheckOptions): Promise<void> {
   const as = checkedAs(options);
   const replay = options.auth === undefined ? null : replayScanner(recorded(options.auth));
-  const { settings } = settingsOf(options);
+  const { settings } = await settingsOf(options);
   const policy = settings.policies.get('default');
   if (policy === undefined) throw new NoError('the settings have no policy default');
   const files = await messageFiles(paths);

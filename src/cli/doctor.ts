@@ -22,7 +22,7 @@ export function doctorCommand(): Command {
 }
 
 async function doctor(options: WithConfig & WithJson): Promise<void> {
-  const { settings } = settingsOf(options);
+  const { settings } = await settingsOf(options);
   const { examine } = await import('../assembly/examine.ts');
   const status = await running(settings);
   const parts = [gateway(status), ...(await examine(settings, status !== null))];

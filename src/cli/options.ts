@@ -3,13 +3,9 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { CONTROL_SOCKET } from '../assembly/control.ts';
-import { databasePath } from '../assembly/records.ts';
-import { type Loaded, loadSettings } from '../config/load.ts';
+import type { Loaded, LoadOptions } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
-import { controlRequest } from '../platform/control-client.ts';
-import { socketPath } from '../platform/unix-socket.ts';
-import { openReadOnly, type Reader } from '../store/store.ts';
+import type { Reader } from '../store/store.ts';
 import { NoError, UsageError } from './exit.ts';
 
 export interface WithConfig {
@@ -29,8 +25,14 @@ export function withJson(command: Command): Command {
 }
 
 /** Throws BadFile. */
-export function settingsOf({ config }: WithConfig): Loaded {
-  return loadSettings({ cwd: process.cwd(), ...(config === undefined ? {} : { file: resolve(config) }) });
+export async function settingsOf(options: WithConfig): Promise<Loaded> {
+  const { loadSettings } = await import('../config/load.ts');
+  return loadSettings(settingsPlace(options));
+}
+
+/** Where the settings of a command are. */
+export function settingsPlace({ config }: WithConfig): LoadOptions {
+  return { cwd: process.cwd(), ...(config === undefined ? {} : { file: resolve(config) }) };
 }
 
 /** Asks the running gateway; throws NoError with its words where it says no. */
@@ -40,6 +42,9 @@ export async function ask(
   path: string,
   body?: unknown,
 ): Promise<unknown> {
+  const { CONTROL_SOCKET } = await import('../assembly/control.ts');
+  const { controlRequest } = await import('../platform/control-client.ts');
+  const { socketPath } = await import('../platform/unix-socket.ts');
   const socket = await socketPath(settings.data, CONTROL_SOCKET);
   const answer = await controlRequest(socket, { method, path, ...(body === undefined ? {} : { body }) });
   if (answer.status < 400) return answer.body;
@@ -62,6 +67,8 @@ export class Refused extends NoError {
 
 /** Opens the database for reading, also beside the running gateway, and closes it after the work. */
 export async function withRecords<T>({ data }: Settings, work: (reader: Reader) => Promise<T>): Promise<T> {
+  const { databasePath } = await import('../assembly/places.ts');
+  const { openReadOnly } = await import('../store/store.ts');
   const path = databasePath(data);
   if (!existsSync(path)) {
     throw new NoError(`there are no records yet: ${path} does not exist. Has the gateway run with these settings?`);

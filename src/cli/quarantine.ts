@@ -10,7 +10,6 @@ import { type CopyId, isCopyId, isMailId } from '../mail/mail-id.ts';
 import { ItemFiles } from '../quarantine/item-files.ts';
 import { type Item, type ItemFilter, listItems } from '../quarantine/item-rows.ts';
 import { itemPage } from '../quarantine/listing.ts';
-import { showItem } from '../quarantine/quarantine.ts';
 import type { ReleaseResult } from '../quarantine/release.ts';
 import { NoError, UsageError } from './exit.ts';
 import {
@@ -84,7 +83,7 @@ export function quarantineCommand(): Command {
 
 async function list(options: ListOptions): Promise<void> {
   const filter = filterOf(options);
-  const { settings } = settingsOf(options);
+  const { settings } = await settingsOf(options);
   const items = await withRecords(settings, reader => listItems(reader, filter));
   if (options.json === true) {
     for (const item of items) printJson(item);
@@ -140,7 +139,8 @@ function ageMs(text: string): number {
 
 async function show(id: string, options: WithConfig & WithJson): Promise<void> {
   const copy = copyIdOf(id);
-  const { settings } = settingsOf(options);
+  const { settings } = await settingsOf(options);
+  const { showItem } = await import('../quarantine/quarantine.ts');
   const files = new ItemFiles(join(settings.data, 'quarantine'));
   const shown = await withRecords(settings, reader => showItem(reader, files, copy));
   if (shown === null) throw new NoError(`no copy ${copy} in quarantine (postern quarantine list shows what is there)`);
@@ -154,7 +154,7 @@ async function show(id: string, options: WithConfig & WithJson): Promise<void> {
 
 async function release(id: string, options: ActOptions): Promise<void> {
   const copy = copyIdOf(id);
-  const { settings } = settingsOf(options);
+  const { settings } = await settingsOf(options);
   const result = (await ask(settings, 'POST', `/quarantine/${copy}/release`, order(options)).catch(
     told(options),
   )) as ReleaseResult;
@@ -164,7 +164,7 @@ async function release(id: string, options: ActOptions): Promise<void> {
 
 async function remove(id: string, options: ActOptions): Promise<void> {
   const copy = copyIdOf(id);
-  const { settings } = settingsOf(options);
+  const { settings } = await settingsOf(options);
   const result = await ask(settings, 'DELETE', `/quarantine/${copy}`, order(options)).catch(told(options));
   if (options.json === true) printJson(result);
   else print(`Deleted ${copy}.`);

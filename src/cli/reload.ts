@@ -15,7 +15,7 @@ export function reloadCommand(): Command {
 
 async function reload(options: WithConfig & WithJson): Promise<void> {
   // Read here too, so that what is wrong is said before the gateway is asked.
-  const { settings } = settingsOf(options);
+  const { settings } = await settingsOf(options);
   const reloaded = (await ask(settings, 'POST', '/reload').catch(badFile)) as Reloaded;
   if (options.json === true) return printJson(reloaded);
   const { live, restart, rules } = reloaded;

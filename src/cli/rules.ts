@@ -79,7 +79,7 @@ function summary({ examples }: Linted): string {
 async function read(folders: readonly string[], options: WithConfig): Promise<Linted> {
   const { lintRules } = await import('../rules/load.ts');
   const { ruleFolders } = await import('../assembly/scanning.ts');
-  const { settings } = settingsOf(options);
+  const { settings } = await settingsOf(options);
   if (folders.length === 0) return lintRules(ruleFolders(settings));
   const shipped = settings.scanners.rules.folders
     .filter(folder => folder.kind === 'shipped')

@@ -8,7 +8,7 @@ import type { Settings } from '../config/settings.ts';
 import type { Postern } from '../main.ts';
 import { createLog, errorText, type Log } from '../platform/log.ts';
 import { makeFolder } from '../platform/safe-file.ts';
-import { settingsOf, type WithConfig, withConfig } from './options.ts';
+import { settingsPlace, type WithConfig, withConfig } from './options.ts';
 import { bold, dim, print } from './terminal.ts';
 
 const MORE = `
@@ -21,12 +21,14 @@ export function serveCommand(): Command {
 }
 
 async function serve(options: WithConfig): Promise<void> {
-  const { settings, file } = settingsOf(options);
+  const { loadSettings } = await import('../config/load.ts');
+  const read = () => loadSettings(settingsPlace(options));
+  const { settings, file } = read();
   await makeFolder(settings.data);
   const log = settings.isDemo ? demoLog(settings) : createLog(settings.log.level);
   // Loaded only here: the other commands start fast without it.
   const { Postern } = await import('../main.ts');
-  const postern = new Postern({ settings, readSettings: () => settingsOf(options).settings, log });
+  const postern = new Postern({ settings, readSettings: () => read().settings, log });
   const stopped = untilTold(postern, log);
   if (settings.isDemo) print(dim(`starting (log: ${shown(join(settings.data, LOG_FILE))}) …`));
   await postern.start();

@@ -81,6 +81,14 @@ function styled(code: number, text: string): string {
   return wanted ? `\u001b[${code}m${text}\u001b[0m` : text;
 }
 
+/** `postern trace … | head`: who reads has seen enough. Without this the closed pipe ends in a stack trace. */
+export function endWhenNobodyReads(): void {
+  process.stdout.on('error', error => {
+    if ((error as NodeJS.ErrnoException).code === 'EPIPE') process.exit();
+    throw error;
+  });
+}
+
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }

@@ -37,7 +37,7 @@ export function traceCommand(): Command {
 
 async function trace(what: string, options: WithConfig & WithJson & { limit: string }): Promise<void> {
   const limit = wholeNumber(options.limit, '--limit', { min: 1, max: 1000 });
-  const { settings } = settingsOf(options);
+  const { settings } = await settingsOf(options);
   await withRecords(settings, async reader => {
     if (isMailId(what) || isCopyId(what)) {
       const traced = await traceById(reader, what);
