@@ -24,7 +24,7 @@ function bench(server: string, stop: () => Promise<void>, deadlineMs = 400): Ben
     maxSignatures: 10,
     minRsaBits: 1024,
     maxLookups: 100,
-    dnsDeadlineMs: 800,
+    dnsDeadlineMs: 2 * deadlineMs,
   };
   const scanner = createSenderAuth(options);
   return {

@@ -20,20 +20,28 @@ export interface ServeOptions {
   readonly resolver: Resolver;
   /** Beyond it every question is answered with ECANCELLED: a temperror. */
   readonly maxLookups: number;
-  /** When it fires, all open and all further questions are answered with ETIMEOUT. */
+  /** From the first question on; then all open and all further questions are answered with ETIMEOUT. */
+  readonly deadlineMs: number;
+  /** When it fires, the same. */
   readonly signal: AbortSignal;
 }
 
 /** On the main thread: answers until the port is closed. */
-export function serveDns(port: MessagePort, { resolver, maxLookups, signal }: ServeOptions): void {
+export function serveDns(port: MessagePort, { resolver, maxLookups, deadlineMs, signal }: ServeOptions): void {
   let asked = 0;
+  const timeout = new AbortController();
+  const either = AbortSignal.any([signal, timeout.signal]);
+  let timer: NodeJS.Timeout | undefined;
+  port.once('close', () => clearTimeout(timer));
   port.on('message', async ({ id, name, type }: Question) => {
     asked += 1;
+    // Not before: the message may have waited for its thread.
+    timer ??= setTimeout(() => timeout.abort(new Error('time for DNS is over')), deadlineMs);
     const answer = (more: { records: unknown } | { code: string }) => port.postMessage({ id, ...more });
     if (asked > maxLookups) return answer({ code: 'ECANCELLED' });
     if (!TYPES.has(type)) return answer({ code: 'ENOTIMP' });
     try {
-      answer({ records: await resolver.resolve(name, type as DnsType, signal) });
+      answer({ records: await resolver.resolve(name, type as DnsType, either) });
     } catch (error) {
       answer({ code: error instanceof DnsError ? error.code : 'ETIMEOUT' });
     }

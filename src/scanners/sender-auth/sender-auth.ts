@@ -86,14 +86,13 @@ class SenderAuth implements Scanner {
     const { threads, resolver, maxLookups, dnsDeadlineMs, hostname, maxSignatures, minRsaBits } = this.#options;
     const { port1, port2 } = new MessageChannel();
     const dnsEnd = new AbortController();
-    const dnsTimer = setTimeout(() => dnsEnd.abort(new Error('time for DNS is over')), dnsDeadlineMs);
     const killer = new AbortController();
     const onAbort = () => {
       dnsEnd.abort(signal.reason);
       const killTimer = setTimeout(() => killer.abort(signal.reason), GRACE_MS);
       run.catch(() => undefined).finally(() => clearTimeout(killTimer));
     };
-    serveDns(port1, { resolver, maxLookups, signal: dnsEnd.signal });
+    serveDns(port1, { resolver, maxLookups, deadlineMs: dnsDeadlineMs, signal: dnsEnd.signal });
     const { session, envelope, path } = entry;
     const input: AuthTask = {
       path,
@@ -113,7 +112,6 @@ class SenderAuth implements Scanner {
       // The port stays for a task that is to end by itself.
       run.catch(() => undefined).finally(() => port1.close());
       signal.removeEventListener('abort', onAbort);
-      clearTimeout(dnsTimer);
     }
   }
 }

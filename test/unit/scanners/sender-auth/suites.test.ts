@@ -19,7 +19,7 @@ const SUITES = new URL('../../../../../shared/suites/', import.meta.url);
 
 async function facts(resolver: Resolver, task: Partial<AuthTask> & { readonly path: string }): Promise<AuthFacts> {
   const { port1, port2 } = new MessageChannel();
-  serveDns(port1, { resolver, maxLookups: 200, signal: new AbortController().signal });
+  serveDns(port1, { resolver, maxLookups: 200, deadlineMs: 60_000, signal: new AbortController().signal });
   const standard = { clientAddress: null, helo: '', mailFrom: '', hostname: 'mx.example.net' };
   try {
     return await authenticate({ ...standard, maxSignatures: 10, minRsaBits: 1024, ...task, dns: port2 });
