@@ -174,7 +174,7 @@ function mainCf(folder: string, root: string, options: PostfixOptions): string {
     inet_interfaces: '127.0.0.1',
     inet_protocols: 'ipv4',
     mynetworks: '127.0.0.0/8',
-    smtpd_relay_restrictions: relayhost === undefined ? 'reject_unauth_destination' : 'permit_mynetworks',
+    smtpd_relay_restrictions: `${relayhost === undefined ? '' : 'permit_mynetworks, '}reject_unauth_destination`,
     relayhost: relayhost ?? '',
     virtual_mailbox_domains: domains.join(' '),
     virtual_transport: transport,
