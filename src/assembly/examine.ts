@@ -19,7 +19,8 @@ import { readRules } from './scanning.ts';
 
 /** For one part; several are asked at once. */
 const REDIS_WITHIN_MS = 2000;
-const MEBIBYTE = 1024 * 1024;
+const MEBIBYTE = 1024 ** 2;
+const GIBIBYTE = 1024 ** 3;
 
 export async function examine(settings: Settings, isRunning: boolean): Promise<readonly Health[]> {
   const groups = await Promise.all([
@@ -39,22 +40,25 @@ async function rules(settings: Settings): Promise<Health[]> {
     const source = readRules(settings);
     const demo = settings.isDemo ? ', the built-in demo: no domain of yours is named yet' : '';
     const next = settings.isDemo ? 'write a postern.yaml with your domain and its next hop' : '';
-    const says = `${settings.domains.size} domains, ${source.rules.length} rules${demo}`;
+    const says = `${counted(settings.domains.size, 'domain')}, ${counted(source.rules.length, 'rule')}${demo}`;
     return [{ part, level: settings.isDemo ? 'degraded' : 'ok', says, next }];
   } catch (error) {
     if (!(error instanceof BadFile)) throw error;
     const first = error.problems[0];
-    const says = `${error.problems.length} problems in the rules, first ${first?.file}:${first?.line}: ${first?.message}`;
+    const says = `${counted(error.problems.length, 'problem')} in the rules, first ${first?.file}:${first?.line}: ${first?.message}`;
     return [{ part, level: 'down', says, next: 'postern rules lint' }];
   }
+}
+
+function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
 async function nextHops(settings: Settings): Promise<Health[]> {
   const routes = createRoutes(settings, silentLog());
   try {
-    return await Promise.all(
-      [...routes.hopsBySettings.values()].map(async hop => ({ ...(await hop.health()), part: `next hop ${hop.name}` })),
-    );
+    // Each names itself in what it says: a row begins with words of one width.
+    return await Promise.all([...routes.hopsBySettings.values()].map(hop => hop.health()));
   } finally {
     await Promise.all([...routes.hopsBySettings.values()].map(hop => hop.close()));
   }
@@ -136,12 +140,16 @@ async function disk({ data, diskReserve }: Settings): Promise<Health[]> {
   while (!existsSync(folder)) folder = dirname(folder);
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
-  const says = `${Math.floor(free / MEBIBYTE)} MiB free at ${data}, ${Math.floor(diskReserve / MEBIBYTE)} MiB are kept in reserve`;
+  const says = `${size(free)} free at ${data}, ${size(diskReserve)} are kept in reserve`;
   if (free < diskReserve)
     return [{ part, level: 'down', says, next: 'make room: mail gets 452 until there is more than the reserve' }];
   if (free < 2 * diskReserve)
     return [{ part, level: 'degraded', says, next: 'make room before the reserve is reached' }];
   return [{ part, level: 'ok', says, next: '' }];
+}
+
+function size(bytes: number): string {
+  return bytes < 10 * GIBIBYTE ? `${Math.floor(bytes / MEBIBYTE)} MiB` : `${Math.floor(bytes / GIBIBYTE)} GiB`;
 }
 
 /** Does the resolver answer, and do the domains' MX records lead here? */
@@ -181,7 +189,10 @@ async function mx(resolver: CachedResolver, domain: string, hostname: string): P
     const next = `let it name ${hostname} when mail is to come through here, or correct hostname in the settings`;
     return { part, level: 'degraded', says: `leads to ${names.join(', ').slice(0, 200)}`, next };
   } catch (error) {
-    const next = `make an MX record that names ${hostname}`;
-    return { part, level: 'degraded', says: `cannot be looked up: ${errorText(error)}`, next };
+    if (!isNoRecord(error)) {
+      return { part, level: 'degraded', says: `cannot be looked up: ${errorText(error)}`, next: 'see DNS above' };
+    }
+    const next = `make an MX record that names ${hostname}, when mail is to come through here`;
+    return { part, level: 'degraded', says: 'there is none', next };
   }
 }

@@ -1,6 +1,7 @@
 // postern check: judges message files in this process, without gateway or Redis. Folders are read whole, results come in
 // the order of the input; with --json one object a line.
 
+import { rm } from 'node:fs/promises';
 import { Command } from 'commander';
 import type { Checker } from '../assembly/checker.ts';
 import { parseAddress } from '../mail/address.ts';
@@ -14,6 +15,7 @@ import { replayScanner } from '../scanners/sender-auth/replay.ts';
 import { NoError, UsageError } from './exit.ts';
 import { type CheckedAs, messageFiles, openedMessage, withWorkFolder } from './message-files.ts';
 import { settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
+import { startProgress } from './progress.ts';
 import { bold, green, print, printJson, red, yellow } from './terminal.ts';
 
 interface CheckOptions extends WithConfig, WithJson {
@@ -34,8 +36,12 @@ Examples:
   postern check --offline --json folder/ > verdicts.jsonl
   postern check --ip 192.0.2.1 --helo mail.example.com --from a@example.com message.eml`;
 
+/** A newcomer checks a file before any gateway runs, and wonders about the verdict. */
+const WITHOUT_CLAMD =
+  'postern: no virus scanner answered: start the gateway, which runs one, or leave it out with --offline\n';
+
 /** Files that are judged at once: threads for reading, and some that wait for DNS and clamd meanwhile. */
-const AT_ONCE = 8;
+const AT_ONCE = 16;
 
 export function checkCommand(): Command {
   const command = new Command('check')
@@ -63,18 +69,26 @@ async function check(paths: readonly string[], options: CheckOptions): Promise<v
   const { createChecker } = await import('../assembly/checker.ts');
   const checker = await createChecker({ settings, offline: options.offline === true, replay });
   let failed = 0;
+  let done = 0;
+  let withoutClamd = false;
+  const progress = startProgress(() => `judged ${done} of ${files.length}`);
   try {
     await withWorkFolder(async folder => {
       const show = options.json === true ? printJson : (judged: Judged) => print(readable(judged));
       const judgeFile = (file: string) => judged({ checker, policy, file, folder, as });
       await inOrder(files, judgeFile, result => {
         if ('error' in result) failed++;
+        else withoutClamd ||= result.unavailable.some(({ scanner }) => scanner === 'clamav');
+        done++;
+        progress.clear();
         show(result);
       });
     });
   } finally {
+    progress.stop();
     await checker.close();
   }
+  if (withoutClamd) process.stderr.write(WITHOUT_CLAMD);
   if (failed > 0) throw new NoError(`${failed} of ${files.length} files could not be judged`);
 }
 
@@ -102,7 +116,7 @@ interface Work {
 async function judged({ checker, policy, file, folder, as }: Work): Promise<Judged> {
   try {
     const entry = await openedMessage(file, folder, as);
-    const report = await checker.judge(entry);
+    const report = await checker.judge(entry).finally(() => rm(entry.path, { force: true }));
     const verdict = decide(report, policy);
     return resultOf(file, report, verdict);
   } catch (error) {

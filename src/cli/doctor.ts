@@ -3,11 +3,13 @@
 
 import { Command } from 'commander';
 import type { Status } from '../assembly/control.ts';
+import type { Settings } from '../config/settings.ts';
 import type { Health } from '../mail/ports.ts';
 import { GatewayNotRunning } from '../platform/control-client.ts';
 import { NoError } from './exit.ts';
 import { ask, settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
-import { green, print, printJson, red, table, yellow } from './terminal.ts';
+import { startProgress } from './progress.ts';
+import { green, print, printJson, table, yellow } from './terminal.ts';
 
 const MORE = `
 Looks at: settings and rules, next hops, the virus scanner and the age of its signatures, Redis, disk, DNS and the MX
@@ -23,15 +25,20 @@ export function doctorCommand(): Command {
 
 async function doctor(options: WithConfig & WithJson): Promise<void> {
   const { settings } = await settingsOf(options);
-  const { examine } = await import('../assembly/examine.ts');
-  const status = await running(settings);
-  const parts = [gateway(status), ...(await examine(settings, status !== null))];
+  const progress = startProgress(() => 'asking every part …');
+  const parts = await examined(settings).finally(progress.stop);
   if (options.json === true) printJson({ parts });
   else print(page(parts));
-  if (parts.some(part => part.level === 'down')) throw new NoError('something is down');
+  if (parts.some(part => part.level === 'down')) throw new NoError('something is down: see "Next" above');
 }
 
-async function running(settings: Parameters<typeof ask>[0]): Promise<Status | null> {
+async function examined(settings: Settings): Promise<readonly Health[]> {
+  const { examine } = await import('../assembly/examine.ts');
+  const status = await running(settings);
+  return [gateway(status), ...(await examine(settings, status !== null)), ...onlyInside(status)];
+}
+
+async function running(settings: Settings): Promise<Status | null> {
   try {
     return (await ask(settings, 'GET', '/status')) as Status;
   } catch (error) {
@@ -45,20 +52,37 @@ function gateway(status: Status | null): Health {
   if (status === null) return { part, level: 'degraded', says: 'not running', next: 'postern serve' };
   const { version, pid, listeners, health } = status;
   const places = listeners.map(({ name, host, port }) => `${name} ${host}:${port}`).join(', ');
-  const missing =
-    health.doesNotProtect.length === 0 ? '' : `; does not protect from ${health.doesNotProtect.join(', ')}`;
-  return { part, level: health.level, says: `version ${version}, process ${pid}, ${places}${missing}`, next: '' };
+  const says = `runs: version ${version}, process ${pid}, ${places}`;
+  const gaps = health.doesNotProtect.join(', ');
+  // What is behind a gap has a row of its own below; the gateway itself is up.
+  if (gaps === '') return { part, level: 'ok', says, next: '' };
+  return { part, level: 'degraded', says: `${says}; does not protect from: ${gaps}`, next: '' };
+}
+
+/** Parts of the gateway that `examine` has asked itself, from outside. */
+const ASKED: ReadonlySet<string> = new Set(['clamav', 'clamd', 'redis-queue', 'redis-memory', 'next hop', 'dns']);
+
+/** What only the running gateway knows, where it is not well. */
+function onlyInside(status: Status | null): readonly Health[] {
+  return (status?.health.parts ?? []).filter(({ part, level }) => level !== 'ok' && !ASKED.has(part));
 }
 
 function page(parts: readonly Health[]): string {
   const columns = [{ title: 'PART' }, { title: 'STATE' }, { title: 'WHAT IT SAYS', wraps: true }];
-  const rows = parts.map(({ part, level, says, next }) => [part, level, next === '' ? says : `${says}. Next: ${next}`]);
-  return `${table(columns, rows)}\n${conclusion(parts)}`;
+  const rows = parts.map(({ part, level, says, next }) => [part, level, withNext(says, next)]);
+  return [table(columns, rows), ...conclusion(parts)].join('\n');
 }
 
-function conclusion(parts: readonly Health[]): string {
-  if (parts.some(part => part.level === 'down')) return red('Something is down: see "Next" above.');
-  if (parts.some(part => part.level === 'degraded'))
-    return yellow('It runs, but something is to be done: see "Next" above.');
-  return green('All is as it should be.');
+/** Not the same words twice where a part names the remedy in what it says. */
+function withNext(says: string, next: string): string {
+  if (next === '') return says;
+  const known = says.endsWith(`: ${next}`) ? says.slice(0, -next.length - 2) : says;
+  return `${known}. Next: ${next}`;
+}
+
+/** What is down is said on stderr, at the end. */
+function conclusion(parts: readonly Health[]): string[] {
+  if (parts.some(part => part.level === 'down')) return [];
+  if (parts.some(part => part.level === 'degraded')) return [yellow('Something is to be done: see "Next" above.')];
+  return [green('All is as it should be.')];
 }

@@ -1,7 +1,8 @@
 // Message files for `check`: which there are, and each as the scanners want it (CRLF line ends, an envelope).
 
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Address } from '../mail/address.ts';
@@ -44,10 +45,15 @@ async function filesOf(path: string): Promise<string[]> {
 /** A folder for copies with right line ends; gone afterwards. */
 export async function withWorkFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-check-'));
+  // Mail must not stay in /tmp when somebody has seen enough: Ctrl-C, or a pipe that closes.
+  const clearUp = () => rmSync(folder, { recursive: true, force: true });
+  const interrupted = () => process.exit(130);
+  process.once('exit', clearUp).once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
     return await work(folder);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    process.off('exit', clearUp).off('SIGINT', interrupted).off('SIGTERM', interrupted);
+    clearUp();
   }
 }
 
