@@ -15,7 +15,7 @@ import type { Session } from '../mail/session.ts';
 import { stamp } from '../mail/stamp.ts';
 import { decide, type Verdict } from '../mail/verdict.ts';
 import { errorText } from '../platform/log.ts';
-import { type Acted, act } from './act/act.ts';
+import { type Acted, act, refusalState } from './act/act.ts';
 import type { GatewayPorts, GatewayRules } from './gateway.ts';
 import { type Incoming, takeIn } from './intake/intake.ts';
 import { LineGuard } from './intake/line-guard.ts';
@@ -147,13 +147,18 @@ export class Transaction {
       return { recipient, isAccepted: false, ...refusal };
     }
     const said = await hop.rcpt(recipient);
+    if (this.#isOver) throw new MailError('unknownError', 'the client had gone');
     const isAccepted = said.code >= 200 && said.code <= 299;
     const reply = isAccepted ? REPLIES.recipientOk : mirrored(said, this.#rules.passHopText);
     const words = [said.code, said.enhanced, said.text].filter(word => word !== null && word !== '').join(' ');
-    return { recipient, reply, isAccepted, disposition: { state: stateOf(reply), words, host: hop.host } };
+    return { recipient, reply, isAccepted, disposition: { state: refusalState(reply), words, host: hop.host } };
   }
 
   #routeFor(recipient: Recipient): Route {
+    // A next hop that trusts us may read more than one address into one (I6): user%other@ours, other!user@ours.
+    if (this.#session.direction === 'incoming' && /[%!@]/.test(recipient.address.localPart)) {
+      throw new MailError('relayDenied', `routed address ${recipient.address.text}`);
+    }
     const route = this.#ports.route(this.#session.direction, recipient.address);
     if (route === null) throw new MailError('relayDenied', `no route to ${recipient.address.text}`);
     return isAlwaysHeard(recipient.address) ? { ...route, policy: alwaysHeard(route.policy) } : route;
@@ -178,14 +183,14 @@ export class Transaction {
       if (said.code < 200 || said.code > 299) {
         const reply = mirrored(said, this.#rules.passHopText);
         const words = [said.code, said.enhanced, said.text].filter(word => word !== null && word !== '').join(' ');
-        this.#hopRefusal = { reply, disposition: { state: stateOf(reply), words, host: hop.host } };
+        this.#hopRefusal = { reply, disposition: { state: refusalState(reply), words, host: hop.host } };
       }
     } catch (error) {
       this.#ports.log.warn({ id: this.id, hop: route.hop.name, error: errorText(error) }, 'next hop cannot be used');
       const reply = replyOf(error);
       this.#hopRefusal = {
         reply,
-        disposition: { state: stateOf(reply), words: errorText(error), host: this.#hop?.host ?? '' },
+        disposition: { state: refusalState(reply), words: errorText(error), host: this.#hop?.host ?? '' },
       };
     }
     return this.#hop;
@@ -281,7 +286,7 @@ export class Transaction {
   async #fail(error: unknown, entry: SpoolEntry | null): Promise<Reply> {
     const isGone = this.#gone.aborted;
     const reply = replyOf(error);
-    const state = isGone ? 'abandoned' : stateOf(reply);
+    const state = isGone ? 'abandoned' : refusalState(reply);
     const words = isGone ? 'the client had gone before the message was taken' : replyText(reply);
     const outline = this.#outline(isGone ? '' : replyText(reply), { state, words, host: '' });
     const notes = [errorText(error)];
@@ -346,7 +351,7 @@ export class Transaction {
       rcpt: this.#accepted()[0]?.recipient.address.text ?? '',
       bytes: entry?.sizeBytes ?? 0,
       outcome,
-      state: acted?.disposition.state ?? stateOf(reply),
+      state: acted?.disposition.state ?? refusalState(reply),
       score: report?.score ?? 0,
       symbols: report?.findings.flatMap(finding => (finding.kind === 'hit' ? [finding.symbol] : [])) ?? [],
       reply: replyText(reply),
@@ -367,10 +372,6 @@ function isSameRoute(a: Route, b: Route): boolean {
   return a.hop === b.hop && a.policy.name === b.policy.name;
 }
 
-function stateOf(reply: Reply): 'refused' | 'deferred' {
-  return reply.code >= 500 ? 'refused' : 'deferred';
-}
-
 function unreachable(words: string): Disposition {
   return { state: 'deferred', words, host: '' };
 }
@@ -380,6 +381,6 @@ function refusedByUs(recipient: Recipient, reply: Reply): Asked {
     recipient,
     reply,
     isAccepted: false,
-    disposition: { state: stateOf(reply), words: replyText(reply), host: '' },
+    disposition: { state: refusalState(reply), words: replyText(reply), host: '' },
   };
 }

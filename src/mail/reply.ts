@@ -15,6 +15,7 @@ export const REPLIES = {
   bareLineFeed: { code: 500, enhanced: '5.5.2', text: 'Lines end with CR LF' },
   lineTooLong: { code: 421, enhanced: '4.5.2', text: 'Command line too long, closing the connection' },
   tooManyErrors: { code: 421, enhanced: '4.7.0', text: 'Too many errors, closing the connection' },
+  outOfStep: { code: 421, enhanced: '4.5.0', text: 'Commands out of step, closing the connection' },
   unknownParameter: { code: 555, enhanced: '5.5.4', text: 'Parameter not recognised' },
   badSender: { code: 553, enhanced: '5.1.7', text: 'That is no valid sender address' },
   badRecipient: { code: 553, enhanced: '5.1.3', text: 'That is no valid recipient address' },
@@ -69,12 +70,22 @@ export function replyText(reply: Reply): string {
   return `${reply.code} ${reply.enhanced} ${reply.text}`;
 }
 
-/** What another server said, as far as we pass it on: code and enhanced status, its text only where asked for (I5). */
+/** What another server's reply says of our own session with it, not of the mail: syntax, sequence, TLS, login. */
+const OURS_TO_MEND = [421, 500, 502, 503, 530, 534, 535, 538];
+/** RFC 5321 4.5.3.1.5: 512 octets with all that stands before it. */
+const TEXT_MAX = 400;
+
+/**
+ * What another server said, as far as we pass it on: code and enhanced status, its text only where asked for (I5).
+ * 421 would close our own connection; 2yz or 3yz at the wrong time says only that the server is confused; and what
+ * complains of us would make senders give up for an error that the administrator can mend: all these are 451.
+ */
 export function mirrored(said: { code: number; enhanced: string | null; text: string }, passText: boolean): Reply {
-  // 421 would close our own connection, and 2yz or 3yz at the wrong time says only that the hop is confused.
-  const isRefusal = said.code >= 400 && said.code <= 599 && said.code !== 421;
+  const isRefusal = said.code >= 400 && said.code <= 599 && !OURS_TO_MEND.includes(said.code);
   const code = isRefusal ? said.code : 451;
-  const enhanced = isRefusal ? (said.enhanced ?? `${Math.floor(code / 100)}.0.0`) : '4.3.0';
+  const kind = Math.floor(code / 100);
+  const isFitting = isRefusal && new RegExp(`^${kind}\\.\\d{1,3}\\.\\d{1,3}$`).test(said.enhanced ?? '');
+  const enhanced = isFitting ? (said.enhanced ?? '') : isRefusal ? `${kind}.0.0` : '4.3.0';
   const ours = code < 500 ? 'Not accepted now by the destination, try again later' : 'Refused by the destination';
-  return { code, enhanced, text: passText && isRefusal && said.text !== '' ? said.text : ours };
+  return { code, enhanced, text: passText && isRefusal && said.text !== '' ? said.text.slice(0, TEXT_MAX) : ours };
 }

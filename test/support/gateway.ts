@@ -21,10 +21,30 @@ import type {
 } from '../../src/mail/ports.ts';
 import type { Session } from '../../src/mail/session.ts';
 import { silentLog } from '../../src/platform/log.ts';
-import { ConnectionCounter } from '../../src/reputation/rates.ts';
+import { ConnectionCounter, type ConnectionLimits } from '../../src/reputation/rates.ts';
+
+/** Where the gateway waits for another room: what a test can hold up there. */
+export const PLACES = [
+  'open',
+  'mail',
+  'rcpt',
+  'create',
+  'write',
+  'seal',
+  'scan',
+  'unknownBefore',
+  'hold',
+  'record',
+  'DATA',
+] as const;
+export type Place = (typeof PLACES)[number];
 
 /** What a test may change at any time. */
 export interface Steering {
+  /** Waited for at each place. */
+  at: (place: Place) => Promise<void>;
+  /** Does the spool keep what is written? Not for measuring memory. */
+  keepsBytes: boolean;
   /** Points of every message; 8 is quarantine, 15 is reject. */
   score: number;
   notReady: 'queue away' | 'busy' | null;
@@ -58,8 +78,10 @@ export interface TestGateway {
   readonly listener: Listener;
   /** Spool entries that nobody removed. */
   readonly spooled: Map<string, Buffer>;
-  /** Next-hop transactions that were opened and not given back. */
+  /** Next-hop transactions that were opened and not given back; below zero where one was given back twice. */
   openHops(): number;
+  /** What was asked of a next-hop transaction that had been given back. */
+  readonly misused: string[];
   stop(): Promise<void>;
 }
 
@@ -91,9 +113,11 @@ export const TEST_RULES: GatewayRules = {
 /** Takes mail for example.org (policy default) and strict.example (policy strict); everything else is relaying. */
 export async function startTestGateway(
   rules: Partial<GatewayRules> = {},
-  options: Partial<ListenerOptions> = {},
+  options: Partial<ListenerOptions & ConnectionLimits> = {},
 ): Promise<TestGateway> {
   const steering: Steering = {
+    at: async () => undefined,
+    keepsBytes: true,
     score: 0,
     notReady: null,
     hopSays: new Map(),
@@ -110,8 +134,8 @@ export async function startTestGateway(
   const records: LedgerRecord[] = [];
   const held: LedgerRecord[] = [];
   const spooled = new Map<string, Buffer>();
-  const hops = { open: 0 };
-  const counter = new ConnectionCounter({ perClient: 2, total: 4 });
+  const hops = { open: 0, misused: [] };
+  const counter = new ConnectionCounter({ perClient: options.perClient ?? 2, total: options.total ?? 4 });
   const hop = testHop(steering, delivered, hops);
   const isDomain = (address: Address) => ['example.org', 'strict.example', ''].includes(address.domain);
   const ports: GatewayPorts = {
@@ -121,25 +145,36 @@ export async function startTestGateway(
       return { policy: { ...TEST_POLICY, name }, hop };
     },
     spool: {
-      create: async id => testDraft(id, spooled, steering),
+      create: async id => {
+        await steering.at('create');
+        return testDraft(id, spooled, steering);
+      },
       remove: async id => void spooled.delete(id),
     },
     scan: {
       notReady: () => steering.notReady,
-      scan: async entry => (steering.scan === null ? scored(entry.id, steering.score) : steering.scan(entry)),
+      scan: async entry => {
+        await steering.at('scan');
+        return steering.scan === null ? scored(entry.id, steering.score) : steering.scan(entry);
+      },
     },
     quarantine: {
       hold: async record => {
+        await steering.at('hold');
         if (steering.holdFails) throw new MailError('noSpace', 'the test says the disk is full');
         held.push(record);
       },
     },
     ledger: {
       record: async record => {
+        await steering.at('record');
         if (steering.recordFails) throw new MailError('noSpace', 'the test says the database is full');
         records.push(record);
       },
-      unknownBefore: async () => null,
+      unknownBefore: async () => {
+        await steering.at('unknownBefore');
+        return null;
+      },
     },
     marks: { take: async () => false },
     deliverable: async function* (path, stamp) {
@@ -165,7 +200,8 @@ export async function startTestGateway(
   const listener = new Listener({ ...defaults, ...options }, ports, { ...TEST_RULES, ...rules });
   const port = await listener.start();
   const stop = () => listener.stop(200);
-  return { port, steering, delivered, records, held, listener, spooled, openHops: () => hops.open, stop };
+  const openHops = () => hops.open;
+  return { port, steering, delivered, records, held, listener, spooled, openHops, misused: hops.misused, stop };
 }
 
 export function scored(id: MailId, score: number): Report {
@@ -178,8 +214,12 @@ function testDraft(id: MailId, spooled: Map<string, Buffer>, steering: Steering)
   const chunks: Uint8Array[] = [];
   spooled.set(id, Buffer.alloc(0));
   return {
-    write: async (chunk: Uint8Array) => void chunks.push(Buffer.from(chunk)),
+    write: async (chunk: Uint8Array) => {
+      await steering.at('write');
+      if (steering.keepsBytes) chunks.push(Buffer.from(chunk));
+    },
     seal: async (session: Session, envelope: Envelope): Promise<SpoolEntry> => {
+      await steering.at('seal');
       const bytes = Buffer.concat(chunks);
       spooled.set(id, bytes);
       const sha256 = createHash('sha256').update(bytes).digest('hex');
@@ -189,7 +229,11 @@ function testDraft(id: MailId, spooled: Map<string, Buffer>, steering: Steering)
   };
 }
 
-function testHop(steering: Steering, delivered: Delivered[], hops: { open: number }): NextHop {
+function testHop(
+  steering: Steering,
+  delivered: Delivered[],
+  hops: { open: number; readonly misused: string[] },
+): NextHop {
   const ok: HopReply = { code: 250, enhanced: '2.0.0', text: 'Ok' };
   const says = (command: string) => steering.hopSays.get(command) ?? ok;
   return {
@@ -199,23 +243,32 @@ function testHop(steering: Steering, delivered: Delivered[], hops: { open: numbe
     },
     capabilities: () => steering.capabilities,
     open: async () => {
+      await steering.at('open');
       if (steering.hopTrouble === 'down') throw new MailError('hopUnreachable', 'the test says the hop is down');
       hops.open++;
       let mailFrom = '';
       const rcptTo: string[] = [];
+      let isReleased = false;
+      const enter = async (place: Place) => {
+        if (isReleased) hops.misused.push(place);
+        await steering.at(place);
+      };
       const transaction: HopTransaction = {
         host: 'smtp://test:25',
         capabilities: steering.capabilities,
         mail: async from => {
+          await enter('mail');
           mailFrom = from.address?.text ?? '';
           return says('MAIL');
         },
         rcpt: async recipient => {
+          await enter('rcpt');
           const said = says(`RCPT ${recipient.address.text}`);
           if (said.code === 250) rcptTo.push(recipient.address.text);
           return said;
         },
         data: async body => {
+          await enter('DATA');
           const chunks: Uint8Array[] = [];
           for await (const chunk of body) chunks.push(chunk);
           if (steering.hopTrouble === 'silent after the dot') throw new HopLost(true, 'silent');
@@ -223,7 +276,10 @@ function testHop(steering: Steering, delivered: Delivered[], hops: { open: numbe
           if (said.code === 250) delivered.push({ mailFrom, rcptTo, bytes: Buffer.concat(chunks) });
           return said;
         },
-        release: () => void hops.open--,
+        release: () => {
+          isReleased = true;
+          hops.open--;
+        },
       };
       return transaction;
     },

@@ -50,8 +50,8 @@ async function relay({ hop, body, gone, passHopText }: Action): Promise<Acted> {
     const said = await hop.data(whileHere(body(), gone), gone);
     const words = [said.code, said.enhanced, said.text].filter(word => word !== null && word !== '').join(' ');
     const isTaken = said.code >= 200 && said.code <= 299;
-    const state: State = isTaken ? 'relayed' : said.code >= 500 ? 'refused' : 'deferred';
     const reply = isTaken ? REPLIES.accepted : mirrored(said, passHopText);
+    const state = isTaken ? 'relayed' : refusalState(reply);
     return { reply, disposition: { state, words, host: hop.host }, trouble: isTaken ? '' : `next hop said ${words}` };
   } catch (error) {
     const trouble = errorText(error);
@@ -60,13 +60,18 @@ async function relay({ hop, body, gone, passHopText }: Action): Promise<Acted> {
     }
     if (gone.aborted) return abandoned('the client had gone before the message was passed on');
     const reply = replyOf(error);
-    return { reply, disposition: { state: 'deferred', words: replyText(reply), host: '' }, trouble };
+    return { reply, disposition: { state: refusalState(reply), words: replyText(reply), host: '' }, trouble };
   }
 }
 
 async function hold(action: Action): Promise<Acted> {
   await action.hold(REPLIES.accepted);
   return ours('held', REPLIES.accepted);
+}
+
+/** The books say what the sender was told. */
+export function refusalState(reply: Reply): 'refused' | 'deferred' {
+  return reply.code >= 500 ? 'refused' : 'deferred';
 }
 
 function ours(state: State, reply: Reply): Acted {

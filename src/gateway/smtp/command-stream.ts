@@ -1,15 +1,20 @@
-// The stream parser of one connection: commands by line, DATA by the library. Ours is only the reading of command
-// lines, because the library takes a bare LF as a line end and so would run what another server takes as one line (I10).
+// The stream parser of one connection, in place of the library's: command lines that end in CRLF only, for the library
+// takes a bare LF too and so would run what another server takes as one line (I10); content through the dot reader.
+// It reads a little ahead of the command that is being answered, or nobody would see the client go away meanwhile.
 
 import { SMTPStream } from 'smtp-server/lib/smtp-stream';
+import { DotReader } from './dot-reader.ts';
 
 /** RFC 5321 4.5.3.1.4 asks for 512 octets; extensions and long internationalised addresses add to it. */
 export const COMMAND_LINE_MAX = 2048;
-/** After so many pipelined commands in one chunk the event loop gets a turn. */
+/** After so many pipelined commands the event loop gets a turn. */
 const COMMANDS_A_TURN = 50;
+/** What may wait behind the command that is being answered; beyond it the client is not read from. */
+const READ_AHEAD_BYTES = 16 * 1024;
 
 const CR = 0x0d;
 const LF = 0x0a;
+const EMPTY = Buffer.alloc(0);
 
 /** What the line is, and what to do when its command is answered. */
 export type LineHandler = (line: Buffer, next: () => void) => void;
@@ -18,62 +23,114 @@ export interface CommandHandlers {
   command: LineHandler;
   /** A line that ended in a bare LF, or held a bare CR or a NUL: never run, always answered. */
   badLine: LineHandler;
-  /** Longer than COMMAND_LINE_MAX; the connection cannot be trusted to be in step any more. */
+  /** Longer than COMMAND_LINE_MAX; the connection cannot be trusted to be in step any more. Closes it. */
   tooLong: () => void;
 }
 
 export class CommandStream extends SMTPStream {
   readonly #handlers: CommandHandlers;
-  #partial: Buffer = Buffer.alloc(0);
+  /** Read and not yet used. */
+  #input: Buffer = EMPTY;
+  /** Asks for the next chunk, while the last one has not been let go. */
+  #next: (() => void) | null = null;
+  #dots = new DotReader();
+  /** A command is being answered, or content waits for its reader. */
+  #isWaiting = false;
+  #isPumping = false;
+  #inTurn = 0;
 
   constructor(handlers: CommandHandlers) {
     super({ maxCommandLength: COMMAND_LINE_MAX });
     this.#handlers = handlers;
   }
 
-  /** True while a line has begun and its end has not come. */
-  get isInsideLine(): boolean {
-    return this.#partial.length > 0;
+  /** Has the client sent more than has been used? */
+  get hasInput(): boolean {
+    return this.#input.length > 0;
   }
 
-  override _write(chunk: Buffer, encoding: BufferEncoding | 'buffer', next: (error?: Error | null) => void): void {
-    if (this.isClosed || chunk.length === 0) return next();
-    if (this._dataMode) return super._write(chunk, encoding, next);
-    const input = this.#partial.length === 0 ? chunk : Buffer.concat([this.#partial, chunk]);
-    this.#partial = Buffer.alloc(0);
-    this.#readLines(input, next);
+  override _write(chunk: Buffer, _encoding: unknown, next: (error?: Error | null) => void): void {
+    this.#input = this.#input.length === 0 ? chunk : Buffer.concat([this.#input, chunk]);
+    this.#next = next;
+    this.#pump();
   }
 
-  /** Runs the lines of `input` one after the other; a command may answer later, or switch to DATA. */
-  #readLines(input: Buffer, done: () => void): void {
-    let at = 0;
-    let inTurn = 0;
-    const step = (): void => {
-      if (this.isClosed) return done();
-      if (this._dataMode) return super._write(input.subarray(at), 'buffer', done);
-      const end = input.indexOf(LF, at);
-      const length = (end === -1 ? input.length : end) - at;
-      if (length > COMMAND_LINE_MAX) {
-        this.#handlers.tooLong();
-        return done();
-      }
-      if (end === -1) {
-        this.#partial = Buffer.from(input.subarray(at));
-        return done();
-      }
-      const line = input.subarray(at, end);
-      at = end + 1;
-      // Always by a new turn of the stack, so that a thousand pipelined commands do not nest a thousand calls.
-      const again = () => (++inTurn % COMMANDS_A_TURN === 0 ? setImmediate(step) : queueMicrotask(step));
-      if (isWhole(line)) this.#handlers.command(line.subarray(0, -1), again);
-      else this.#handlers.badLine(line, again);
-    };
-    step();
+  override startDataMode(): ReturnType<SMTPStream['startDataMode']> {
+    this.#dots = new DotReader();
+    return super.startDataMode();
+  }
+
+  /** The message is answered: on with what came behind it. */
+  override continue(): void {
+    this.#resume();
   }
 
   /** What is left when the client closes is no command: only CRLF ends one. */
   override _flushData(): void {
-    this.#partial = Buffer.alloc(0);
+    this.#input = EMPTY;
+  }
+
+  #resume(): void {
+    this.#isWaiting = false;
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    while (!this.isClosed && !this.#isWaiting && this.#input.length > 0) {
+      if (this._dataMode) this.#takeContent();
+      else if (!this.#takeLine()) break;
+    }
+    this.#isPumping = false;
+    if (this.isClosed) this.#input = EMPTY;
+    // A copy: the beginning of a line must not hold on to the whole chunk that it came with.
+    else if (this.#input.length <= COMMAND_LINE_MAX) this.#input = Buffer.from(this.#input);
+    if (this.#input.length > READ_AHEAD_BYTES) return;
+    const next = this.#next;
+    this.#next = null;
+    next?.();
+  }
+
+  /** Runs one command; false where no line is whole. */
+  #takeLine(): boolean {
+    const input = this.#input;
+    const end = input.indexOf(LF);
+    if ((end === -1 ? input.length : end) > COMMAND_LINE_MAX) {
+      this.#handlers.tooLong();
+      return false;
+    }
+    if (end === -1) return false;
+    const line = input.subarray(0, end);
+    this.#input = input.subarray(end + 1);
+    this.#isWaiting = true;
+    const next = () => (++this.#inTurn % COMMANDS_A_TURN === 0 ? setImmediate(() => this.#resume()) : this.#resume());
+    if (isWhole(line)) this.#handlers.command(line.subarray(0, -1), next);
+    else this.#handlers.badLine(line, next);
+    return true;
+  }
+
+  #takeContent(): void {
+    const { content, behind } = this.#dots.read(this.#input);
+    this.#input = behind ?? EMPTY;
+    const stream = this._dataStream;
+    if (behind !== null) {
+      this._dataMode = false;
+      this._dataStream = null;
+      this.#isWaiting = true;
+    }
+    // One that was destroyed takes no more; the client is still in its message.
+    if (stream === null || !stream.writable) return;
+    const isFull = content.length > 0 && !stream.write(content);
+    if (behind !== null) stream.end();
+    else if (isFull) {
+      this.#isWaiting = true;
+      const goOn = () => {
+        stream.off('drain', goOn).off('close', goOn);
+        this.#resume();
+      };
+      stream.on('drain', goOn).on('close', goOn);
+    }
   }
 }
 

@@ -16,8 +16,13 @@ import { Transaction } from '../transaction.ts';
 import { CommandStream } from './command-stream.ts';
 import { commandArgument, parseMailArguments, parseRcptArguments } from './parameters.ts';
 
-/** Commands that were refused, until the connection is closed: RFC 5321 4.2.5 lets us, and probing has no end. */
-const REFUSALS_MAX = 100;
+/**
+ * Refused commands since the last message that was taken, then the connection is closed: probing has no end. Never
+ * fewer than the recipients of one transaction, or a message with many unknown ones would never reach the others.
+ */
+const REFUSALS_MIN = 100;
+/** Commands since the last message that was taken: more than any transaction has, so that NOOP for ever ends too. */
+const COMMANDS_MAX = 20_000;
 
 /** What a connection needs of the listener that accepted it. */
 export interface Home extends SMTPServer {
@@ -28,6 +33,7 @@ export interface Home extends SMTPServer {
   /** Bytes, as EHLO says it. */
   sizeOffer(): number;
   offersSmtpUtf8(): boolean;
+  offersEightBitMime(): boolean;
   /** Called when the socket has closed. */
   left(connection: Connection): void;
   /** Keeps a stop waiting for this work, which has handled its own errors. */
@@ -42,6 +48,7 @@ export class Connection extends SMTPConnection {
   #transaction: Transaction | null = null;
   #messages = 0;
   #refusals = 0;
+  #commands = 0;
   /** Epoch milliseconds by which the next command line must be whole; 0 while we owe the answer. */
   #lineDue = 0;
 
@@ -55,11 +62,20 @@ export class Connection extends SMTPConnection {
     return this.#transaction === null && !this._handlerPending;
   }
 
-  /** Called every second: closes what has outlived its deadlines. Bytes that drip in do not extend them (I7). */
+  /**
+   * Called every second: closes what has outlived its deadlines. Bytes that drip in do not extend them (I7). A command
+   * or message that is being answered has deadlines of its own, and may end first.
+   */
   checkDeadlines(now: number): void {
     const isLate = this.#lineDue !== 0 && now > this.#lineDue;
-    const isOld = now > this.#startedAt + this.listener.rules.connectionMs && this.isIdle;
+    const isServed = this._handlerPending || Boolean(this._dataStream);
+    const isOld = now > this.#startedAt + this.listener.rules.connectionMs && !isServed;
     if ((isLate || isOld) && !this._closing) this.#say(REPLIES.deadline);
+  }
+
+  /** The end, whatever is under way. */
+  cutOff(): void {
+    this._socket.destroy();
   }
 
   /** What is known of the client, as it travels with a message. */
@@ -81,28 +97,30 @@ export class Connection extends SMTPConnection {
   // ------------------------------------------------------------ the library's hooks
 
   override _createParser(): SMTPStream {
-    const answer = (run: () => void) => {
-      this.#lineDue = 0;
-      run();
-    };
     return new CommandStream({
-      command: (line, next) => answer(() => this._onCommand(line, () => this.#awaitLine(next))),
-      badLine: (_line, next) =>
-        answer(() => {
-          this.#refuse(REPLIES.bareLineFeed);
-          this.#awaitLine(next);
-        }),
+      command: (line, next) => {
+        this.#lineDue = 0;
+        if (++this.#commands > COMMANDS_MAX) this.#say(REPLIES.tooManyErrors);
+        else this._onCommand(line, next);
+      },
+      badLine: (_line, next) => {
+        // During the handshake what came in clear is thrown away unanswered, as the library does with commands.
+        if (!this._upgrading) this.#refuse(REPLIES.bareLineFeed);
+        this._whenWritable(next);
+      },
       tooLong: () => this.#say(REPLIES.lineTooLong),
     });
   }
 
+  /** The answer is given. The next line is due from now, also from a client that does not read our answers. */
+  override _whenWritable(next: () => void): void {
+    this.#lineDue = Date.now() + this.listener.rules.commandMs;
+    super._whenWritable(next);
+  }
+
   override _onClose(): void {
     this.#gone.abort(new Error('the client has gone'));
-    const transaction = this.#transaction;
-    this.#transaction = null;
-    if (transaction !== null) {
-      this.listener.finish(transaction.abandon().catch(error => this.#log(error, 'transaction not ended')));
-    }
+    this.#dropTransaction();
     this.listener.left(this);
     super._onClose();
   }
@@ -118,7 +136,8 @@ export class Connection extends SMTPConnection {
 
   override handler_EHLO(command: Buffer, callback: () => void): void {
     this.#hello(command, callback, () => {
-      const offers = ['PIPELINING', '8BITMIME', 'ENHANCEDSTATUSCODES', `SIZE ${this.listener.sizeOffer()}`];
+      const offers = ['PIPELINING', ...(this.listener.offersEightBitMime() ? ['8BITMIME'] : [])];
+      offers.push('ENHANCEDSTATUSCODES', `SIZE ${this.listener.sizeOffer()}`);
       if (this.listener.offersSmtpUtf8()) offers.push('SMTPUTF8');
       if (!this.secure && this._isSupported('STARTTLS')) offers.push('STARTTLS');
       return [this.name, ...offers];
@@ -127,6 +146,12 @@ export class Connection extends SMTPConnection {
 
   override handler_HELO(command: Buffer, callback: () => void): void {
     this.#hello(command, callback, () => [this.name]);
+  }
+
+  /** RFC 3207 4.2: what was begun in clear ends here. */
+  override handler_STARTTLS(command: Buffer, callback: () => void): void {
+    this.#dropTransaction();
+    super.handler_STARTTLS(command, callback);
   }
 
   override handler_RSET(_command: Buffer, callback: () => void): void {
@@ -171,9 +196,15 @@ export class Connection extends SMTPConnection {
       await transaction.prepare();
       return null;
     };
-    // A refusal is said instead of 354: the client keeps its message to itself.
+    // A refusal is said instead of 354: the client keeps its message to itself. One that has sent it all the same
+    // (RFC 2920 3.1 forbids that) is cut off, or its message would be run as commands (I10).
+    const refused = () => {
+      const parser = this._parser;
+      if (parser instanceof CommandStream && parser.hasInput) this.#say(REPLIES.outOfStep);
+      callback();
+    };
     this.#run(
-      () => (this.#isTaking ? this.#takeData(callback) : callback()),
+      () => (this.#isTaking ? this.#takeData(callback) : refused()),
       async () => {
         const refusal = await prepare();
         this.#isTaking = this._parser !== false;
@@ -204,11 +235,12 @@ export class Connection extends SMTPConnection {
 
   #endData(reply: Reply, transaction: Transaction, stream: { readableEnded: boolean }): void {
     // A message that was cut off before its dot leaves the connection out of step.
-    const mustClose = reply.code === 421 || !stream.readableEnded;
+    const mustClose = !stream.readableEnded;
     this._dataStream = false;
     this.#transaction = null;
     this.#messages++;
     this.#count(reply);
+    if (reply.code === 250) this.#refusals = this.#commands = 0;
     this.#say({ ...reply, text: `${reply.text} (${transaction.id})` });
     if (mustClose) return this.close();
     this.#lineDue = Date.now() + this.listener.rules.commandMs;
@@ -242,6 +274,11 @@ export class Connection extends SMTPConnection {
     throw new MailError('tooManyMessages', 'message rate');
   }
 
+  /** As endTransaction, where nobody can wait for it. */
+  #dropTransaction(): void {
+    this.listener.finish(this.#endTransaction().catch(error => this.#log(error, 'transaction not ended')));
+  }
+
   async #endTransaction(): Promise<void> {
     const transaction = this.#transaction;
     this.#transaction = null;
@@ -265,21 +302,19 @@ export class Connection extends SMTPConnection {
 
   #refuse(reply: Reply): void {
     this.#count(reply);
-    this.#say(this.#refusals > REFUSALS_MAX ? REPLIES.tooManyErrors : reply);
+    const most = Math.max(REFUSALS_MIN, this.listener.rules.recipients);
+    this.#say(this.#refusals > most ? REPLIES.tooManyErrors : reply);
   }
 
   #count(reply: Reply): void {
-    if (reply.code >= 400) this.#refusals++;
+    // To be asked to come again with the rest is no error of the client's.
+    const isError = reply.code >= 400 && reply !== REPLIES.otherTransaction && reply !== REPLIES.tooManyRecipients;
+    if (isError) this.#refusals++;
     else if (reply.code === 250 && reply !== REPLIES.flushed) this._unrecognizedCommands = 0;
   }
 
   #say(reply: Reply): void {
     this.send(reply.code, `${reply.enhanced} ${reply.text}`, false);
-  }
-
-  #awaitLine(next: () => void): void {
-    if (this._parser !== false && !this._parser._dataMode) this.#lineDue = Date.now() + this.listener.rules.commandMs;
-    next();
   }
 
   #tls(): TlsInfo | null {

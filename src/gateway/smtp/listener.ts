@@ -69,6 +69,9 @@ export class Listener extends SMTPServer implements Home {
         this.server.off('error', reject);
         resolve();
       });
+    }).catch(error => {
+      clearInterval(this.#sweep);
+      throw error;
     });
     const address = this.server.address();
     return typeof address === 'object' && address !== null ? address.port : port;
@@ -90,9 +93,12 @@ export class Listener extends SMTPServer implements Home {
       if (connection instanceof Connection && connection.isIdle) connection.send(421, goodbye(), false);
     }
     await closed;
-    // A socket's close event comes after the server's, and ends what was begun.
-    if (this.#leave.size > 0) await Promise.race([new Promise<void>(resolve => this.once('left', resolve)), pause(ms)]);
-    await Promise.allSettled(this.#unfinished);
+    // Who was told to go and has not gone. A socket's close event comes after the server's, and ends what was begun.
+    const left = this.#leave.size === 0 ? null : new Promise<void>(resolve => this.once('left', resolve));
+    for (const connection of this.#leave.keys()) connection.cutOff();
+    if (left !== null) await within(ms, left);
+    // What still waits for a next hop that is silent after the dot would hold us for minutes: its sender tries again.
+    await within(ms, Promise.allSettled(this.#unfinished));
   }
 
   /** Keeps `stop` waiting for this work, which has handled its own errors. */
@@ -145,6 +151,11 @@ export class Listener extends SMTPServer implements Home {
     return this.ports.hopCapabilities()?.smtpUtf8 === true;
   }
 
+  /** A client that is told no converts by itself; one whose mail we would have to convert loses its signatures. */
+  offersEightBitMime(): boolean {
+    return this.direction === 'outgoing' || this.ports.hopCapabilities()?.eightBitMime !== false;
+  }
+
   #checkDeadlines(): void {
     const now = Date.now();
     for (const connection of this.connections) if (connection instanceof Connection) connection.checkDeadlines(now);
@@ -157,6 +168,13 @@ export class Listener extends SMTPServer implements Home {
       .then(name => answer(null, name === null ? [] : [name]))
       .catch(() => answer(null, []));
   }
+}
+
+/** Settles with `work`, or after `ms`. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([work, pause(ms, done.signal).catch(() => undefined)]);
+  done.abort();
 }
 
 /** Before there is a session: one reply, and the end. */

@@ -160,10 +160,9 @@ test('a client that does nothing but err is sent away', async t => {
   const client = await clientOf(t, gateway);
   await client.reply();
   await client.command('HELO x.example');
-  await client.command('MAIL FROM:<a@b.example>');
   let replies = 0;
   for (; replies < 200; replies++) {
-    if ((await client.command(`RCPT TO:<u${replies}@elsewhere.example>`)).startsWith('421 ')) break;
+    if ((await client.command('MAIL FROM:<a@b..example>')).startsWith('421 ')) break;
   }
   assert.ok(replies > 90 && replies < 120, `${replies} refusals`);
 });
