@@ -180,6 +180,7 @@ export class Transaction {
         throw new MailError('needsEightBitMime', `${hop.host} has no 8BITMIME`);
       }
       const said = await hop.mail(this.#mail.mailFrom, this.#mail);
+      if (this.#isOver) throw new MailError('unknownError', 'the client had gone');
       if (said.code < 200 || said.code > 299) {
         const reply = mirrored(said, this.#rules.passHopText);
         const words = [said.code, said.enhanced, said.text].filter(word => word !== null && word !== '').join(' ');

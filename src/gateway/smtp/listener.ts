@@ -1,11 +1,11 @@
 // One address that Postern listens on: smtp-server with our connections, its limits, and the certificate.
 
-import { isIP } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 import { REPLIES, type Reply, replyText } from '../../mail/reply.ts';
 import type { Direction } from '../../mail/session.ts';
 import { pause } from '../../platform/deadline.ts';
 import { errorText } from '../../platform/log.ts';
+import { canonicalAddress, peerAddress } from '../../platform/network.ts';
 import type { GatewayPorts, GatewayRules } from '../gateway.ts';
 import { Connection, type Home } from './connection.ts';
 
@@ -108,7 +108,7 @@ export class Listener extends SMTPServer implements Home {
   }
 
   override connect(socket: Connection['_socket'], options?: { id?: string } | null): void {
-    const address = canonical(socket.remoteAddress);
+    const address = peerAddress(socket.remoteAddress);
     if (this.#options.trusted && !this.ports.inNetworks(address, this.#options.networks)) {
       return turnAway(socket, REPLIES.notTrusted);
     }
@@ -162,7 +162,7 @@ export class Listener extends SMTPServer implements Home {
   }
 
   #reverse(address: string, answer: (error: Error | null, names: string[]) => void): void {
-    if (isIP(address) === 0) return answer(null, []);
+    if (canonicalAddress(address) === null) return answer(null, []);
     this.ports
       .nameOf(address)
       .then(name => answer(null, name === null ? [] : [name]))
@@ -182,10 +182,6 @@ function turnAway(socket: Connection['_socket'], reply: Reply): void {
   socket.on('error', () => undefined);
   socket.end(`${replyText(reply)}\r\n`);
   setTimeout(() => socket.destroy(), SWEEP_MS).unref();
-}
-
-function canonical(address: string | undefined): string {
-  return (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '').toLowerCase();
 }
 
 function refused(reply: Reply): Error {
