@@ -40,6 +40,7 @@ export const OWNERS: Readonly<Record<string, Room | (typeof MEETING_ROOMS)[numbe
   piscina: 'platform',
   yaml: 'platform',
   fastify: 'platform',
+  'ipaddr.js': 'platform',
   zod: 'config',
   mailparser: 'message',
   libmime: 'message',
@@ -49,7 +50,6 @@ export const OWNERS: Readonly<Record<string, Room | (typeof MEETING_ROOMS)[numbe
   'iconv-lite': 'message',
   clamscan: 'scanners',
   mailauth: 'scanners',
-  'ipaddr.js': 'reputation',
   kysely: 'store',
   'smtp-server': 'gateway',
   nodemailer: 'delivery',
@@ -90,7 +90,6 @@ export const ALLOWED: Readonly<Record<string, { readonly modules: readonly strin
     why: 'the one resolver, with cache and limits',
   },
   'src/scanners/clamav/clamd-link.ts': { modules: ['node:net'], why: 'a connection to clamd that can be cut' },
-  'src/gateway/smtp/listener.ts': { modules: ['node:net'], why: 'takes SMTP connections' },
   'src/delivery/wire.ts': { modules: ['node:net', 'node:tls'], why: 'talks to the next hop' },
 };
 

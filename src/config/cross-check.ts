@@ -4,9 +4,10 @@
 import { dirname } from 'node:path';
 
 import { parseAddress, parseDomain } from '../mail/address.ts';
+import { canonicalAddress, parseNetwork } from '../platform/network.ts';
 import { nearest } from '../platform/problem.ts';
 import type { YamlPath } from '../platform/yaml.ts';
-import { isLoopback, isTooWide, isWildcard, parseIp, parseNetwork, type SocketAddress, socketText } from './network.ts';
+import { isLoopback, isTooWide, isWildcard, type SocketAddress, socketText } from './network.ts';
 import { isOneKind } from './next-hop.ts';
 import {
   domainName,
@@ -143,7 +144,7 @@ function checkDomains({ parsed }: Checked): Complaint[] {
     const path = ['domains', name];
     const found: Complaint[] = [];
     const normal = parseDomain(name);
-    if (normal === null || parseIp(name) !== null) {
+    if (normal === null || canonicalAddress(name) !== null) {
       found.push(
         atKey(path, `"${name}" is no domain`, 'write what stands behind the @ of your addresses: example.org'),
       );

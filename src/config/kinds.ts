@@ -2,15 +2,8 @@
 // made of them; messages, docs/config.md and the JSON Schema read the words back with `expectedOf` and `aboutOf`.
 
 import { z } from 'zod';
-import {
-  networkHint,
-  parseHostName,
-  parseIp,
-  parseNetwork,
-  parseSocketAddress,
-  type SocketAddress,
-  socketHint,
-} from './network.ts';
+import { canonicalAddress, networkHint, parseNetwork } from '../platform/network.ts';
+import { parseHostName, parseSocketAddress, type SocketAddress, socketHint } from './network.ts';
 import { type HopHost, parseHop } from './next-hop.ts';
 import {
   type Bytes,
@@ -188,7 +181,7 @@ export function network(): z.ZodType<string, string> {
 /** A server of DNS: an address, its port 53 unless told. */
 export function dnsServer(): z.ZodType<string, string> {
   return read('an address such as "192.0.2.53", "192.0.2.53:5353" or "[2001:db8::53]:53"', null, text => {
-    if (parseIp(text) !== null) return text;
+    if (canonicalAddress(text) !== null) return text;
     const address = parseSocketAddress(text);
     return address === null || address.host === 'localhost' || address.port === 0 ? wrong() : text;
   });

@@ -1,6 +1,7 @@
 // Where mail goes on to: `smtp://mail.example.org:25` and its relatives. Only text; src/delivery speaks to them.
 
-import { parseHostName, parseIp } from './network.ts';
+import { canonicalAddress } from '../platform/network.ts';
+import { parseHostName } from './network.ts';
 import { type Wrong, wrong } from './units.ts';
 
 /** A host that takes mail by SMTP (RFC 5321) or LMTP (RFC 2033). */
@@ -66,7 +67,12 @@ function parseServer(kind: 'smtp' | 'lmtp', rest: string): HopServer | Wrong {
   const [, credentials, ip6, name = '', digits] = found;
   if (credentials !== undefined)
     return wrong('no name and password here: let the next hop accept this host by its address');
-  const host = ip6 === undefined ? (parseIp(name) ?? parseHostName(name)) : ip6.includes(':') ? parseIp(ip6) : null;
+  const host =
+    ip6 === undefined
+      ? (canonicalAddress(name) ?? parseHostName(name))
+      : ip6.includes(':')
+        ? canonicalAddress(ip6)
+        : null;
   if (host === null)
     return wrong(
       name === '' && ip6 === undefined ? 'the host is missing' : 'the host is neither a name nor an address',

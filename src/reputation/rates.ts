@@ -5,8 +5,8 @@
 import type { Health } from '../mail/ports.ts';
 import { withDeadline } from '../platform/deadline.ts';
 import { errorText, type Log } from '../platform/log.ts';
+import { clientNetwork } from '../platform/network.ts';
 import type { RedisConnection } from '../platform/redis.ts';
-import { clientNetwork } from './networks.ts';
 
 export type RateKind = 'connection' | 'message';
 

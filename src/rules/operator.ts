@@ -1,10 +1,10 @@
 // Reads what stands behind a target: the test of its value. `/spam/i`, `exists`, `own`, '> 5', {words: [...]}, a list.
 
 import { type Address, parseAddress, parseDomain } from '../mail/address.ts';
+import { networkHint, parseNetwork } from '../platform/network.ts';
 import { nearest } from '../platform/problem.ts';
 import { isExpression, judgeExpression, parseExpression } from './expression.ts';
 import type { Sign, Test } from './model.ts';
-import { parseNetwork } from './network.ts';
 import { found, isMap, type Place } from './place.ts';
 import { fieldSpec, THINGS, thingSpec, type ValueKind, type ValueSpec } from './targets.ts';
 import { fold } from './words.ts';
@@ -137,7 +137,8 @@ function readValue(text: string, { kind, choices }: ValueSpec): string | { messa
     return { message: `${found(text)} never stands here`, hint: suggest(text, choices) };
   }
   if (kind === 'network' && parseNetwork(text) === null) {
-    return { message: `${found(text)} is no address or network`, hint: 'for example 192.0.2.0/24 or 2001:db8::/32' };
+    const hint = networkHint(text) || 'for example 192.0.2.0/24 or 2001:db8::/32';
+    return { message: `${found(text)} is no address or network`, hint };
   }
   if (kind === 'address') {
     const address: Address | null = parseAddress(text);

@@ -1,7 +1,7 @@
 // Turns the test of one value into a function. A function says what it saw, or null where the value does not pass.
 
+import { networkMatcher } from '../platform/network.ts';
 import type { Sign, Test } from './model.ts';
-import { isInNetwork, parseNetwork } from './network.ts';
 import { type Folded, isUnder, type Scalar, type View } from './view.ts';
 
 export type RunTest = (value: Scalar, view: View) => string | null;
@@ -36,8 +36,8 @@ export function compileTest(test: Test): RunTest {
     case 'own':
       return (value, view) => (view.isOwn(String(value)) ? shown(value) : null);
     case 'networks': {
-      const networks = test.networks.map(parseNetwork).filter(network => network !== null);
-      return value => (networks.some(network => isInNetwork(String(value), network)) ? shown(value) : null);
+      const isIn = networkMatcher(test.networks);
+      return value => (isIn(String(value)) ? shown(value) : null);
     }
     case 'compare':
       return value => (compares(Number(value), test.sign, test.number) ? shown(value) : null);

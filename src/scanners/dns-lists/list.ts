@@ -3,7 +3,7 @@
 import type { Resolver } from '../../platform/dns.ts';
 import { isNoRecord } from '../../platform/dns.ts';
 import { errorText } from '../../platform/log.ts';
-import { reversedAddress } from '../client-address.ts';
+import { reversedAddress } from '../../platform/network.ts';
 
 /** Which answers mean what: one bit of the last number, or a range of answers that differ in the last number. */
 export type ListCode =

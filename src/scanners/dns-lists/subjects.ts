@@ -5,7 +5,7 @@ import { domainToASCII } from 'node:url';
 
 import type { ScanTask } from '../../mail/ports.ts';
 import { domainOf } from '../../message/links.ts';
-import { isPublicAddress } from '../client-address.ts';
+import { isPublicAddress } from '../../platform/network.ts';
 
 /** Domains of one message that are asked; links of newsletters rarely lead to more than ten. */
 export const DOMAINS_MAX = 20;
