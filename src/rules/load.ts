@@ -120,7 +120,11 @@ function plain(file: string, message: string, hint: string): Problem {
 
 interface Standing {
   readonly rule: Rule;
+  /** Where the condition stands. */
   readonly entry: Entry;
+  /** Where the group is named, and which entry came last: a site's own, where it changes a shipped rule. */
+  readonly grouped: Entry;
+  readonly latest: Entry;
   readonly folder: number;
 }
 
@@ -151,7 +155,7 @@ class Joined {
     const { symbol, place, hasWhen } = entry;
     const before = this.entries.get(symbol);
     if (before?.folder === folder) {
-      const { file, line } = before.entry;
+      const { file, line } = before.latest;
       this.problems.push(
         place.problem(
           `the symbol ${symbol} stands twice, first in ${file}:${line}`,
@@ -172,12 +176,15 @@ class Joined {
       );
       return;
     }
-    const base = hasWhen ? undefined : before?.rule;
+    const kept = hasWhen ? undefined : before;
+    const base = kept?.rule;
     this.#needPoints(entry, base);
     const rule = ruleOf(entry, base);
     this.entries.set(symbol, {
       rule,
-      entry: base === undefined || before === undefined ? entry : before.entry,
+      entry: kept?.entry ?? entry,
+      grouped: entry.group === undefined ? (kept?.grouped ?? entry) : entry,
+      latest: entry,
       folder,
     });
     if (hasWhen) this.#examples.set(symbol, rule.isEnabled ? entry.examples : []);
@@ -222,16 +229,13 @@ interface Together {
 function checkTogether({ standing, groups, isWhole }: Together, problems: Problem[]): Problem[] {
   const known = new Map(standing.map(one => [one.rule.symbol, one]));
   const warnings: Problem[] = [];
-  for (const { rule, entry } of standing) {
+  for (const { rule, entry, grouped } of standing) {
     const { place } = entry;
-    const say = (message: string, hint: string, key = 'when') => problems.push(place.at(key).problem(message, hint));
     const warn = (message: string, hint: string) => warnings.push(place.problem(message, hint, 'key'));
     if (rule.group !== null && !groups.has(rule.group)) {
-      say(
-        `unknown group ${rule.group}`,
-        suggest(rule.group, groups.keys()) || 'groups stand below `groups:`, for example {SCAM_WORDS: {cap: 5}}',
-        'group',
-      );
+      const hint =
+        suggest(rule.group, groups.keys()) || 'groups stand below `groups:`, for example {SCAM_WORDS: {cap: 5}}';
+      problems.push(grouped.place.at('group').problem(`unknown group ${rule.group}`, hint));
     }
     if (rule.when === null) continue;
     for (const { symbol, place: where } of entry.named) {

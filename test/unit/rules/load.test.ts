@@ -59,6 +59,16 @@ test('one symbol in two files of a folder is told with both places', () => {
   assert.match(lintTexts(texts).problems[0]?.message ?? '', /AA stands twice, first in a\.yaml:1/);
 });
 
+test('what a site changes in a shipped rule is told at the place where the site wrote it', () => {
+  assert.match(problemsOf(SHIPPED, 'rules: {SECOND: {group: NO_SUCH}}'), /^1\.yaml:1:\d+: unknown group NO_SUCH/);
+  const texts = ['a', 'b'].map(name => ({ folder: 1, file: `${name}.yaml`, text: 'rules: {SECOND: {points: 3}}' }));
+  const { problems } = lintTexts([{ folder: 0, file: 'shipped.yaml', text: SHIPPED }, ...texts]);
+  assert.deepEqual(
+    problems.map(({ file, message }) => `${file}: ${message}`),
+    ['b.yaml: the symbol SECOND stands twice, first in a.yaml:1'],
+  );
+});
+
 test('what lies in an unreadable file is not called unknown', () => {
   const said = problemsOf('rules: {AA: {', 'rules: {BB: {about: x, points: 1, when: AA}}');
   assert.doesNotMatch(said, /unknown symbol/);
