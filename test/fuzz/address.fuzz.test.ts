@@ -32,8 +32,7 @@ const PIECES = [
 ];
 
 test('addresses of chance', t => {
-  const luck = chance();
-  t.diagnostic(`POSTERN_SEED=${luck.seed}`);
+  const luck = chance(t);
   let accepted = 0;
   for (let i = 0; i < rounds(30_000); i++) {
     const text = luck.text(PIECES, 12);
@@ -53,8 +52,7 @@ test('addresses of chance', t => {
 });
 
 test('paths of chance', t => {
-  const luck = chance();
-  t.diagnostic(`POSTERN_SEED=${luck.seed}`);
+  const luck = chance(t);
   let accepted = 0;
   for (let i = 0; i < rounds(30_000); i++) {
     const raw = `${luck.pick(['', ' '])}<${luck.text(PIECES, 8)}>${luck.text(PIECES, 3)}`;

@@ -1,5 +1,4 @@
 // Damaged messages: whatever arrives, reading throws nothing, stays within its budgets, and every offset lies inside.
-// POSTERN_FUZZ_SEED and POSTERN_FUZZ_RUNS repeat or lengthen a run; a failure names its seed.
 
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -10,9 +9,9 @@ import type { Message, Part } from '../../src/mail/message.ts';
 import { DEFAULT_LIMITS, type MessageLimits } from '../../src/message/limits.ts';
 import { readMessage } from '../../src/message/read.ts';
 import { summarise } from '../../src/message/summary.ts';
+import { type Chance, chance, rounds } from '../support/chance.ts';
 
-const RUNS = Number(process.env['POSTERN_FUZZ_RUNS'] ?? 1500);
-const SEED = Number(process.env['POSTERN_FUZZ_SEED'] ?? 1);
+const ROUNDS = rounds(1500);
 
 /** Small enough that damage meets them. */
 const LIMITS: MessageLimits = {
@@ -87,24 +86,13 @@ const TOKENS = [
   'A: b\r\n'.repeat(300),
 ];
 
-/** mulberry32: small, and the same everywhere. */
-function random(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return below => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4294967296) * below);
-  };
-}
-
-function damage(text: string, pick: (below: number) => number): string {
+function damage(text: string, { below, pick }: Chance): string {
   let damaged = text;
-  for (let n = 1 + pick(6); n > 0; n--) {
-    const at = pick(damaged.length + 1);
-    const end = Math.min(damaged.length, at + pick([4, 40, 400][pick(3)] ?? 4));
-    const token = TOKENS[pick(TOKENS.length)] ?? '';
-    switch (pick(6)) {
+  for (let n = 1 + below(6); n > 0; n--) {
+    const at = below(damaged.length + 1);
+    const end = Math.min(damaged.length, at + below(pick([4, 40, 400])));
+    const token = pick(TOKENS);
+    switch (below(6)) {
       case 0:
         damaged = damaged.slice(0, at) + damaged.slice(end);
         break;
@@ -118,7 +106,7 @@ function damage(text: string, pick: (below: number) => number): string {
         damaged = damaged.slice(0, end) + damaged.slice(at);
         break;
       case 4:
-        damaged = damaged.slice(0, at) + String.fromCharCode(pick(256)) + damaged.slice(at + 1);
+        damaged = damaged.slice(0, at) + String.fromCharCode(below(256)) + damaged.slice(at + 1);
         break;
       default:
         damaged = damaged.slice(at) + damaged.slice(0, at);
@@ -167,25 +155,23 @@ function seeds(): string[] {
   return [own, own, ...real];
 }
 
-test(`reading ${RUNS} damaged messages throws nothing and stays within every budget`, () => {
+test(`reading ${ROUNDS} damaged messages throws nothing and stays within every budget`, t => {
   const samples = seeds();
-  for (let run = 0; run < RUNS; run++) {
-    const pick = random(SEED * 1_000_003 + run);
-    const raw = Buffer.from(damage(samples[pick(samples.length)] ?? '', pick), 'latin1');
+  const luck = chance(t);
+  for (let round = 0; round < ROUNDS; round++) {
+    const raw = Buffer.from(damage(luck.pick(samples), luck), 'latin1');
     try {
       checkMessage(raw, readMessage(raw, LIMITS));
     } catch (error) {
-      throw new Error(`run ${run} of seed ${SEED}: ${JSON.stringify(raw.toString('latin1')).slice(0, 3000)}`, {
-        cause: error,
-      });
+      throw new Error(JSON.stringify(raw.toString('latin1')).slice(0, 3000), { cause: error });
     }
   }
 });
 
-test('random bytes and every cut of a message are read', () => {
-  const pick = random(SEED);
-  for (let run = 0; run < 300; run++) {
-    const raw = Buffer.from(Array.from({ length: pick(2000) }, () => pick(256)));
+test('random bytes and every cut of a message are read', t => {
+  const { below } = chance(t);
+  for (let round = 0; round < rounds(300); round++) {
+    const raw = Buffer.from(Array.from({ length: below(2000) }, () => below(256)));
     checkMessage(raw, readMessage(raw, LIMITS));
   }
   const whole = Buffer.from(SAMPLE.join(''), 'latin1');

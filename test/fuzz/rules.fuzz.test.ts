@@ -1,5 +1,5 @@
-// Whatever stands in a rule file, reading it gives a set or problems with places, and throws nothing. A fixed seed, so
-// that a failure can be repeated: real rule files, damaged.
+// Whatever stands in a rule file, reading it gives a set or problems with places, and throws nothing: real rule
+// files, damaged.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -11,8 +11,9 @@ import { compileRules } from '../../src/rules/compile.ts';
 import { contextOf, messageOf } from '../../src/rules/example.ts';
 import { lintTexts } from '../../src/rules/load.ts';
 import { parsePattern, sampleOf } from '../../src/rules/pattern.ts';
+import { chance, rounds } from '../support/chance.ts';
 
-const ROUNDS = Number(process.env['POSTERN_FUZZ_ROUNDS'] ?? 300);
+const ROUNDS = rounds(300);
 const RULES = join(import.meta.dirname, '../../rules');
 const PIECES = [
   'rules:',
@@ -88,20 +89,8 @@ const KNOWN = [
   },
 ];
 
-/** mulberry32 */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-test('a damaged rule file gives a set or problems with places', () => {
-  const next = random(20_260_728);
-  const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(next() * list.length)];
+test('a damaged rule file gives a set or problems with places', t => {
+  const { below, pick } = chance(t);
   const rules = readdirSync(RULES)
     .filter(name => name.endsWith('.yaml'))
     .flatMap(name =>
@@ -111,10 +100,10 @@ test('a damaged rule file gives a set or problems with places', () => {
     );
   let taken = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    let text = `rules:\n${pick(rules) ?? ''}\n${pick(rules) ?? ''}`;
-    for (let damage = Math.floor(next() * 4); damage > 0; damage--) {
-      const at = Math.floor(next() * text.length);
-      text = text.slice(0, at) + (pick(PIECES) ?? '') + text.slice(at + Math.floor(next() * 8));
+    let text = `rules:\n${pick(rules)}\n${pick(rules)}`;
+    for (let damage = below(4); damage > 0; damage--) {
+      const at = below(text.length);
+      text = text.slice(0, at) + pick(PIECES) + text.slice(at + below(8));
     }
     const { source, problems } = lintTexts([...KNOWN, { folder: 1, file: 'a.yaml', text }]);
     assert.equal(source === null, problems.length > 0, text);
@@ -129,18 +118,17 @@ test('a damaged rule file gives a set or problems with places', () => {
   assert.ok(taken > 0, 'no file was taken: the damage is too great to find anything');
 });
 
-test('rubbish gives problems, and never anything else', () => {
-  const next = random(7);
+test('rubbish gives problems, and never anything else', t => {
+  const { next, text: words } = chance(t);
   for (let round = 0; round < ROUNDS; round++) {
-    let text = next() < 0.7 ? 'rules:\n  AA:\n    when: ' : '';
-    for (let i = Math.floor(next() * 15); i > 0; i--) text += PIECES[Math.floor(next() * PIECES.length)] ?? '';
+    const text = (next() < 0.7 ? 'rules:\n  AA:\n    when: ' : '') + words(PIECES, 14);
     const { source, problems } = lintTexts([{ folder: 0, file: 'a.yaml', text }]);
     assert.equal(source === null, problems.length > 0, text);
   }
 });
 
-test('the reader of patterns follows whatever the engine accepts', () => {
-  const next = random(99);
+test('the reader of patterns follows whatever the engine accepts', t => {
+  const { next, below, pick } = chance(t);
   const bits = [
     'a',
     '.',
@@ -175,7 +163,7 @@ test('the reader of patterns follows whatever the engine accepts', () => {
   ];
   for (let round = 0; round < ROUNDS * 20; round++) {
     let source = '';
-    for (let i = 1 + Math.floor(next() * 10); i > 0; i--) source += bits[Math.floor(next() * bits.length)] ?? '';
+    for (let i = 1 + below(10); i > 0; i--) source += pick(bits);
     const flags = next() < 0.3 ? 'u' : '';
     try {
       new RegExp(source, flags);

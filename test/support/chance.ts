@@ -1,7 +1,11 @@
-// Chance that can be repeated: a fuzz test prints its seed, and POSTERN_SEED runs it again with the same inputs.
+// Chance that can be repeated: a fuzz test prints its seed, POSTERN_FUZZ_SEED runs it again with the same inputs, and
+// POSTERN_FUZZ_ROUNDS=10 runs ten times as many. The only place that reads the two.
+
+import type { TestContext } from 'node:test';
 
 export interface Chance {
-  readonly seed: number;
+  /** From 0 to below 1. */
+  next(): number;
   /** From 0 to below `limit`. */
   below(limit: number): number;
   pick<T>(list: readonly T[]): T;
@@ -9,8 +13,10 @@ export interface Chance {
   text(alphabet: readonly string[], max: number): string;
 }
 
-export function chance(): Chance {
-  const seed = Number(process.env['POSTERN_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+/** Another seed in every run, unless one is given; a test that failed shows it. */
+export function chance(t: TestContext): Chance {
+  const seed = setting('POSTERN_FUZZ_SEED', Math.floor(Math.random() * 2 ** 31));
+  t.diagnostic(`POSTERN_FUZZ_SEED=${seed}`);
   let state = seed >>> 0;
   // mulberry32: small, and good enough for choosing test inputs.
   const next = () => {
@@ -27,10 +33,16 @@ export function chance(): Chance {
   };
   const text = (alphabet: readonly string[], max: number) =>
     Array.from({ length: below(max + 1) }, () => pick(alphabet)).join('');
-  return { seed, below, pick, text };
+  return { next, below, pick, text };
 }
 
-/** How many inputs: `short` in every run, more where POSTERN_FUZZ says how many times as many. */
+/** How many inputs: `short` in every run, as many times more as POSTERN_FUZZ_ROUNDS says. */
 export function rounds(short: number): number {
-  return short * Number(process.env['POSTERN_FUZZ'] ?? 1);
+  return Math.ceil(short * setting('POSTERN_FUZZ_ROUNDS', 1));
+}
+
+function setting(name: string, otherwise: number): number {
+  const value = Number(process.env[name] ?? otherwise);
+  if (Number.isNaN(value) || value < 0) throw new RangeError(`${name}=${process.env[name]} is no number`);
+  return value;
 }

@@ -1,18 +1,18 @@
 // Whatever stands in the file, reading it ends in settings or in BadFile: never in another error, and never in a crash
-// of the process that holds the old settings. Seeded, so that a failure can be repeated.
+// of the process that holds the old settings.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { compareSettings } from '../../../src/config/compare.ts';
-import { configMarkdown } from '../../../src/config/docs.ts';
-import { parseSettings } from '../../../src/config/load.ts';
-import { maskedSettings } from '../../../src/config/mask.ts';
-import { BadFile, PROBLEMS_MAX } from '../../../src/platform/problem.ts';
-import { FILE, settingsOf, WORLD } from './world.ts';
+import { compareSettings } from '../../src/config/compare.ts';
+import { configMarkdown } from '../../src/config/docs.ts';
+import { parseSettings } from '../../src/config/load.ts';
+import { maskedSettings } from '../../src/config/mask.ts';
+import { BadFile, PROBLEMS_MAX } from '../../src/platform/problem.ts';
+import { type Chance, chance, rounds } from '../support/chance.ts';
+import { FILE, settingsOf, WORLD } from '../unit/config/world.ts';
 
-const SEED = 20_261_123;
-const ROUNDS = 600;
+const ROUNDS = rounds(600);
 
 /** What hurts parsers: YAML's own signs, names every object has, numbers at the edges, strange letters. */
 const PIECES = [
@@ -88,22 +88,11 @@ const PIECES = [
 
 const BASES = [...configMarkdown().matchAll(/```yaml\n(.*?)```/gs)].map(match => match[1] ?? '');
 
-/** mulberry32: small, and the same on every machine. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return below => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
-
-function mutate(text: string, below: (n: number) => number): string {
+function mutate(text: string, { below, pick }: Chance): string {
   let changed = text;
   for (let i = below(4); i >= 0; i--) {
     const from = below(changed.length + 1);
-    const piece = PIECES[below(PIECES.length)] ?? '';
+    const piece = pick(PIECES);
     const lines = changed.split('\n');
     switch (below(5)) {
       case 0:
@@ -132,12 +121,12 @@ function mutate(text: string, below: (n: number) => number): string {
 }
 
 describe('settings of any text', () => {
-  it('are read, or refused with places and words', () => {
-    const below = random(SEED);
+  it('are read, or refused with places and words', t => {
+    const luck = chance(t);
     const old = settingsOf('');
     const ends = { read: 0, refused: 0 };
     for (let round = 0; round < ROUNDS; round++) {
-      const text = mutate(BASES[below(BASES.length)] ?? '', below);
+      const text = mutate(luck.pick(BASES), luck);
       try {
         const settings = parseSettings(FILE, text, WORLD);
         compareSettings(old, settings);
@@ -145,7 +134,7 @@ describe('settings of any text', () => {
         assert.ok(settings.policies.has('default'));
         ends.read++;
       } catch (error) {
-        assert.ok(error instanceof BadFile, `seed ${SEED}, round ${round}: ${String(error)}\n${JSON.stringify(text)}`);
+        assert.ok(error instanceof BadFile, `${String(error)}\n${JSON.stringify(text)}`);
         assert.ok(error.problems.length > 0 && error.problems.length <= PROBLEMS_MAX);
         for (const { line, column, message } of error.problems) {
           assert.ok(line >= 1 && column >= 1 && message !== '', JSON.stringify(text));
@@ -157,8 +146,8 @@ describe('settings of any text', () => {
     assert.ok(ends.read > ROUNDS / 50 && ends.refused > ROUNDS / 4, JSON.stringify(ends));
   });
 
-  it('are refused as bytes that are no text', () => {
-    const below = random(SEED);
+  it('are refused as bytes that are no text', t => {
+    const { below } = chance(t);
     for (let round = 0; round < 100; round++) {
       const bytes = Uint8Array.from({ length: 200 }, () => below(256));
       assert.throws(() => parseSettings(FILE, bytes, WORLD), BadFile);
