@@ -28,13 +28,14 @@ interface CheckOptions extends WithConfig, WithJson {
 }
 
 const MORE = `
-FILE is a message as it was sent (header and body), a folder of such files, or - for standard input.
---auth takes verdicts that were recorded elsewhere instead of asking DNS: spf=pass,dkim=fail,dmarc=none.
+FILE is a message as it was sent (header and body), a folder of such files, or
+- for standard input. --auth takes verdicts that were recorded elsewhere instead
+of asking DNS: spf=pass,dkim=fail,dmarc=none.
 
 Examples:
   postern check message.eml
   postern check --offline --json folder/ > verdicts.jsonl
-  postern check --ip 192.0.2.1 --helo mail.example.com --from a@example.com message.eml`;
+  postern check --ip 192.0.2.1 --from a@example.com message.eml`;
 
 /** A newcomer checks a file before any gateway runs, and wonders about the verdict. */
 const WITHOUT_CLAMD =

@@ -12,8 +12,8 @@ import { startProgress } from './progress.ts';
 import { green, print, printJson, table, yellow } from './terminal.ts';
 
 const MORE = `
-Looks at: settings and rules, next hops, the virus scanner and the age of its signatures, Redis, disk, DNS and the MX
-records of the domains. Exit status 1 when something is down.`;
+Looks at: settings and rules, next hops, the virus scanner and the age of its
+signatures, Redis, disk, DNS and the MX records of the domains. Exit status 1 when something is down.`;
 
 export function doctorCommand(): Command {
   const command = new Command('doctor')

@@ -21,6 +21,8 @@ export function exitCodeOf(error: unknown): number {
     process.stderr.write(`${error.problems.map(problemText).join('\n')}\n`);
     return 2;
   }
-  process.stderr.write(`postern: ${errorText(error)}\n`);
+  // Its message says it all; the error of the system below it would only repeat the path.
+  const isKnown = error instanceof Error && error.name === 'GatewayNotRunning';
+  process.stderr.write(`postern: ${isKnown ? error.message : errorText(error)}\n`);
   return error instanceof UsageError ? 2 : 1;
 }

@@ -35,6 +35,10 @@ export function settingsPlace({ config }: WithConfig): LoadOptions {
   return { cwd: process.cwd(), ...(config === undefined ? {} : { file: resolve(config) }) };
 }
 
+/** The usual reason is another folder, where the built-in settings hold. */
+const WHICH_SETTINGS =
+  '\n  these are the settings of the demo: if the gateway has others, name them with --config FILE';
+
 /** Asks the running gateway; throws NoError with its words where it says no. */
 export async function ask(
   settings: Settings,
@@ -43,10 +47,15 @@ export async function ask(
   body?: unknown,
 ): Promise<unknown> {
   const { CONTROL_SOCKET } = await import('../assembly/control.ts');
-  const { controlRequest } = await import('../platform/control-client.ts');
+  const { controlRequest, GatewayNotRunning } = await import('../platform/control-client.ts');
   const { socketPath } = await import('../platform/unix-socket.ts');
   const socket = await socketPath(settings.data, CONTROL_SOCKET);
-  const answer = await controlRequest(socket, { method, path, ...(body === undefined ? {} : { body }) });
+  const call = { method, path, ...(body === undefined ? {} : { body }) };
+  const answer = await controlRequest(socket, call).catch(error => {
+    if (error instanceof GatewayNotRunning && settings.isDemo)
+      throw new GatewayNotRunning(`${error.message}${WHICH_SETTINGS}`);
+    throw error;
+  });
   if (answer.status < 400) return answer.body;
   throw new Refused(answer.body);
 }
@@ -66,12 +75,13 @@ export class Refused extends NoError {
 }
 
 /** Opens the database for reading, also beside the running gateway, and closes it after the work. */
-export async function withRecords<T>({ data }: Settings, work: (reader: Reader) => Promise<T>): Promise<T> {
+export async function withRecords<T>({ data, isDemo }: Settings, work: (reader: Reader) => Promise<T>): Promise<T> {
   const { databasePath } = await import('../assembly/places.ts');
   const { openReadOnly } = await import('../store/store.ts');
   const path = databasePath(data);
   if (!existsSync(path)) {
-    throw new NoError(`there are no records yet: ${path} does not exist. Has the gateway run with these settings?`);
+    const where = isDemo ? WHICH_SETTINGS : '. Has the gateway run with these settings?';
+    throw new NoError(`there are no records yet: ${path} does not exist${where}`);
   }
   const reader = await openReadOnly({ path });
   try {

@@ -44,7 +44,8 @@ export function program(): Command {
   const top = new Command('postern')
     .description(ABOUT.replaceAll('\n', ' '))
     .version(VERSION, '-V, --version', 'print the version')
-    .addHelpText('after', MORE);
+    .addHelpText('after', MORE)
+    .usage('COMMAND [options]');
   const commands = [
     serveCommand(),
     reloadCommand(),
@@ -65,5 +66,12 @@ function prepared(command: Command, name: string): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .showHelpAfterError(`(${name} --help says more)`)
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'postern: ')) });
+    .configureOutput({ outputError: (text, write) => write(inOurWords(text)) });
+}
+
+function inOurWords(text: string): string {
+  const said = text.replace(/^error: /, 'postern: ');
+  // Only of the words before a command, for every command knows --config.
+  const isEarly = /unknown option '(-c|--config)/.test(said);
+  return isEarly ? `${said}(options stand after the command: postern doctor --config FILE)\n` : said;
 }

@@ -11,8 +11,9 @@ import { settingsOf, type WithConfig, type WithJson, withConfig, withJson } from
 import { green, print, printJson, red, table, yellow } from './terminal.ts';
 
 const MORE = `
-Without FOLDER the folders of the settings are read: the shipped rules, then rules/local. With FOLDER, these are read
-after the shipped rules. docs/rules.md teaches the language.
+Without FOLDER the folders of the settings are read: the shipped rules, then
+rules/local. With FOLDER, these are read after the shipped rules. docs/rules.md
+teaches the language.
 
 Examples:
   postern rules lint

@@ -12,9 +12,11 @@ import { settingsPlace, type WithConfig, withConfig } from './options.ts';
 import { bold, dim, print } from './terminal.ts';
 
 const MORE = `
-Settings that may change live are read again by "postern reload" or SIGHUP. SIGTERM and SIGINT stop the gateway in order:
-no new connections, transactions end, then the parts. Without domains in the settings it is the demo: mail for
-demo.example goes into data/mailbox, and the log into data/postern.log instead of standard error.`;
+Settings that may change live are read again by "postern reload" or SIGHUP.
+SIGTERM and SIGINT stop the gateway in order: no new connections, transactions
+end, then the parts. Without domains in the settings it is the demo: mail for
+demo.example goes into data/mailbox, and the log into data/postern.log instead
+of standard error.`;
 
 export function serveCommand(): Command {
   return withConfig(new Command('serve').description('run the gateway').addHelpText('after', MORE).action(serve));
