@@ -8,7 +8,6 @@ import type { Resolver } from '../platform/dns.ts';
 import { readRanges } from '../platform/file-ranges.ts';
 import type { Log } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
-import { inNetworks } from '../platform/network.ts';
 import { confirmedName } from '../reputation/client-name.ts';
 import type { ConnectionCounter, Rates } from '../reputation/rates.ts';
 import type { Records } from './records.ts';
@@ -42,7 +41,6 @@ export function gatewayPorts(parts: GatewayParts): GatewayPorts {
     // What goes out comes from our own networks, which the settings name.
     allows: async (what, address, direction) => direction === 'outgoing' || rates.allow(what, address),
     nameOf: address => confirmedName(parts.resolver, address),
-    inNetworks,
     counted: parts.counted,
     log,
   };

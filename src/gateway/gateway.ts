@@ -24,8 +24,6 @@ export interface GatewayPorts {
   allows(what: 'connection' | 'message', clientAddress: string, direction: Direction): Promise<boolean>;
   /** Confirmed name of a client's address, null where it has none. */
   nameOf(clientAddress: string): Promise<string | null>;
-  /** Is the address in one of the networks (CIDR)? */
-  inNetworks(clientAddress: string, networks: readonly string[]): boolean;
   /** One message more in the metrics. */
   counted(outcome: string, state: string, ms: Readonly<Record<string, number>>): void;
   readonly log: Log;

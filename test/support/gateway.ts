@@ -185,7 +185,6 @@ export async function startTestGateway(
     enter: address => counter.enter(address),
     allows: async what => steering.mayNot !== what,
     nameOf: async () => null,
-    inNetworks: (_address, networks) => networks.length > 0,
     counted: () => undefined,
     log: silentLog(),
   };

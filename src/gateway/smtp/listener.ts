@@ -5,7 +5,7 @@ import { REPLIES, type Reply, replyText } from '../../mail/reply.ts';
 import type { Direction } from '../../mail/session.ts';
 import { pause } from '../../platform/deadline.ts';
 import { errorText } from '../../platform/log.ts';
-import { canonicalAddress, peerAddress } from '../../platform/network.ts';
+import { canonicalAddress, inNetworks, peerAddress } from '../../platform/network.ts';
 import type { GatewayPorts, GatewayRules } from '../gateway.ts';
 import { Connection, type Home } from './connection.ts';
 
@@ -109,7 +109,7 @@ export class Listener extends SMTPServer implements Home {
 
   override connect(socket: Connection['_socket'], options?: { id?: string } | null): void {
     const address = peerAddress(socket.remoteAddress);
-    if (this.#options.trusted && !this.ports.inNetworks(address, this.#options.networks)) {
+    if (this.#options.trusted && !inNetworks(address, this.#options.networks)) {
       return turnAway(socket, REPLIES.notTrusted);
     }
     const leave = this.ports.enter(address);
