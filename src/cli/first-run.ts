@@ -7,8 +7,9 @@ import { rfc5322Date } from '../mail/stamp.ts';
 import type { Postern } from '../main.ts';
 import { pause } from '../platform/deadline.ts';
 import { errorText } from '../platform/log.ts';
+import { commandName } from './command-name.ts';
 import { type Sample, samples } from './samples.ts';
-import { dim, print, table } from './terminal.ts';
+import { bold, dim, print, table } from './terminal.ts';
 
 /** clamd loads its signatures meanwhile; without it the samples would only be deferred. */
 const SCANNERS_WITHIN_MS = 120_000;
@@ -26,13 +27,15 @@ export async function runSamples(postern: Postern, settings: Settings): Promise<
     print(dim(`sending: ${sample.name} …`));
     rows.push(await send(postern, sample, listener));
   }
+  const command = commandName(process.cwd());
   const columns = [
     { title: 'WHAT IT WAS' },
     { title: 'BECAME' },
     { title: 'WHY', wraps: true },
-    { title: 'WHERE TO LOOK' },
+    { title: `LOOK: ${command} …` },
   ];
-  return table(columns, rows);
+  const look = rows[0]?.at(-1) ?? 'doctor';
+  return `${table(columns, rows)}\n\nThe story of the first one: ${bold(`${command} ${look}`)}`;
 }
 
 async function untilScannersAnswer(postern: Postern): Promise<void> {
@@ -53,10 +56,10 @@ async function send(postern: Postern, sample: Sample, to: { host: string; port: 
     const traced = await traceById(postern.records.store, id);
     if (traced === null) return [name, 'refused', `the gateway said: ${reply}`, ''];
     const copy = traced.copies[0];
-    const look = copy?.state === 'held' ? `postern quarantine show ${copy.copy_id}` : `postern trace ${id}`;
+    const look = copy?.state === 'held' ? `quarantine show ${copy.copy_id}` : `trace ${id}`;
     return [name, copy?.state ?? '', whyOf(traced.message.reasons, traced.message.score), look];
   } catch (error) {
-    return [name, 'not sent', errorText(error), 'postern doctor'];
+    return [name, 'not sent', errorText(error), 'doctor'];
   }
 }
 

@@ -1,6 +1,6 @@
 // Options that many commands share, and what they mean: which settings, which gateway, which records.
 
-import { existsSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Loaded, LoadOptions } from '../config/load.ts';
@@ -54,6 +54,8 @@ export async function ask(
   const answer = await controlRequest(socket, call).catch(error => {
     if (error instanceof GatewayNotRunning && settings.isDemo)
       throw new GatewayNotRunning(`${error.message}${WHICH_SETTINGS}`);
+    // Said whole by the client: what the system said would only repeat the path.
+    if (codeOf((error as Error).cause) === 'EACCES') throw new NoError((error as Error).message);
     throw error;
   });
   if (answer.status < 400) return answer.body;
@@ -79,7 +81,9 @@ export async function withRecords<T>({ data, isDemo }: Settings, work: (reader: 
   const { databasePath } = await import('../assembly/places.ts');
   const { openReadOnly } = await import('../store/store.ts');
   const path = databasePath(data);
-  if (!existsSync(path)) {
+  const code = await access(path).then(() => '', codeOf);
+  if (code === 'EACCES') throw new NoError(`not allowed to read ${path}: run this as the user the gateway runs as`);
+  if (code !== '') {
     const where = isDemo ? WHICH_SETTINGS : '. Has the gateway run with these settings?';
     throw new NoError(`there are no records yet: ${path} does not exist${where}`);
   }
@@ -89,6 +93,10 @@ export async function withRecords<T>({ data, isDemo }: Settings, work: (reader: 
   } finally {
     await reader.close();
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error ? String((error as NodeJS.ErrnoException).code ?? error.message) : '';
 }
 
 /** A whole number in a range; throws UsageError that names the option. */

@@ -1,13 +1,15 @@
 // postern serve: runs the gateway until it is told to stop. On the first run of the demo it sends sample messages
 // through itself and says what became of each.
 
-import { createWriteStream, existsSync, writeFileSync } from 'node:fs';
+import { constants, createWriteStream, existsSync, writeFileSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { Command } from 'commander';
 import type { Settings } from '../config/settings.ts';
 import type { Postern } from '../main.ts';
 import { createLog, errorText, type Log } from '../platform/log.ts';
 import { makeFolder } from '../platform/safe-file.ts';
+import { NoError } from './exit.ts';
 import { settingsPlace, type WithConfig, withConfig } from './options.ts';
 import { bold, dim, print } from './terminal.ts';
 
@@ -26,7 +28,7 @@ async function serve(options: WithConfig): Promise<void> {
   const { loadSettings } = await import('../config/load.ts');
   const read = () => loadSettings(settingsPlace(options));
   const { settings, file } = read();
-  await makeFolder(settings.data);
+  await makeData(settings.data);
   const log = settings.isDemo ? demoLog(settings) : createLog(settings.log.level);
   // Loaded only here: the other commands start fast without it.
   const { Postern } = await import('../main.ts');
@@ -37,6 +39,17 @@ async function serve(options: WithConfig): Promise<void> {
   print(addresses(postern, settings, file));
   if (settings.isDemo) await demo(postern, settings);
   await stopped;
+}
+
+/** What is wrong with the folder is known before anything is started. */
+async function makeData(folder: string): Promise<void> {
+  try {
+    await makeFolder(folder);
+    await access(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new NoError(`cannot write to ${folder} (setting data): ${code}: let this user write there, or name another`);
+  }
 }
 
 const LOG_FILE = 'postern.log';
@@ -70,13 +83,16 @@ function untilTold(postern: Postern, log: Log): Promise<void> {
 }
 
 function addresses(postern: Postern, settings: Settings, file: string | null): string {
-  const places = postern.places.map(({ name, host, port }) => `  SMTP ${name.padEnd(8)}  ${host}:${port}`);
+  const places = postern.places.map(({ name, host, port }) => `  ${`SMTP ${name}`.padEnd(15)}  ${host}:${port}`);
   const { http } = settings;
   const pages = http === 'off' ? [] : [`  health, metrics  http://${http.host}:${http.port}/health`];
   const from = file === null ? 'the built-in demo settings' : shown(file);
-  return [bold(`Postern is running (${from}):`), ...places, ...pages, `  data           ${shown(settings.data)}`].join(
-    '\n',
-  );
+  return [
+    bold(`Postern is running (${from}):`),
+    ...places,
+    ...pages,
+    `  data             ${shown(settings.data)}`,
+  ].join('\n');
 }
 
 async function demo(postern: Postern, settings: Settings): Promise<void> {
