@@ -1,8 +1,8 @@
 // The small, bounded facts of a message that leave its thread (MessageSummary). Called on the scan thread after the
 // rules' expressions. Everything is cut to the lengths src/mail/message.ts names.
 
-import { parseAddress } from '../mail/address.ts';
 import type { Header, Message, MessageSummary } from '../mail/message.ts';
+import { parseMailboxes } from './mailboxes.ts';
 import { decodeBytes, unfold } from './words.ts';
 
 const SUBJECT_MAX = 200;
@@ -11,8 +11,6 @@ const MESSAGE_ID_MAX = 250;
 const DOMAINS_MAX = 50;
 const ATTACHMENTS_MAX = 50;
 const TYPE_MAX = 100;
-/** Characters of From fields that are searched for addresses: ten real ones fit a hundred times. */
-const FROM_FIELD_MAX = 65_536;
 
 export function summarise(message: Message): MessageSummary {
   const domains = new Set<string>();
@@ -39,72 +37,12 @@ function fromAddresses(headers: readonly Header[]): string[] {
   const found = new Set<string>();
   for (const header of headers) {
     if (header.name.toLowerCase() !== 'from') continue;
-    for (const address of addressesIn(header.raw)) {
-      if (found.size < FROM_MAX) found.add(address);
+    // Not the decoded value: a comma in an encoded word parts nothing (RFC 2047 5).
+    for (const { address } of parseMailboxes(decodeBytes(unfold(header.raw)))) {
+      if (address !== null && found.size < FROM_MAX) found.add(address.text);
     }
   }
   return [...found];
-}
-
-/** The addresses of a mailbox list (RFC 5322 3.4), `local@domain`. `raw` has one character a byte. */
-export function addressesIn(raw: string): string[] {
-  const found: string[] = [];
-  for (const mailbox of splitMailboxes(decodeBytes(unfold(raw.slice(0, FROM_FIELD_MAX))))) {
-    // Between angle brackets; without them the word with an @ in it.
-    const open = mailbox.lastIndexOf('<');
-    const close = mailbox.indexOf('>', open);
-    const text = open === -1 ? loneAddress(mailbox) : mailbox.slice(open + 1, close === -1 ? undefined : close);
-    const address = text.includes('@') ? parseAddress(text.trim()) : null;
-    if (address !== null && found.push(address.text) >= FROM_MAX) break;
-  }
-  return found;
-}
-
-function loneAddress(mailbox: string): string {
-  return mailbox.split(/\s+/).find(word => word.includes('@')) ?? '';
-}
-
-/**
- * Parts a mailbox list at commas, semicolons and group colons. Comments are left out, and so are quoted display names;
- * quotes that are a local part stay: `"a@b.example" <"c d"@e.example>` has one address.
- */
-function splitMailboxes(text: string): string[] {
-  const mailboxes: string[] = [];
-  let current = '';
-  for (let at = 0; at < text.length; at++) {
-    const char = text[at] ?? '';
-    if (char === '"') {
-      const end = endOfQuotes(text, at);
-      if (text[end] === '@') current += text.slice(at, end);
-      at = end - 1;
-    } else if (char === '(') {
-      at = endOfComment(text, at) - 1;
-    } else if (char === ',' || char === ';') {
-      mailboxes.push(current);
-      current = '';
-    } else if (char === ':' && !current.includes('<')) {
-      current = '';
-    } else {
-      current += char;
-    }
-  }
-  return [...mailboxes, current];
-}
-
-function endOfQuotes(text: string, start: number): number {
-  let at = start + 1;
-  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
-  return Math.min(text.length, at + 1);
-}
-
-function endOfComment(text: string, start: number): number {
-  let depth = 0;
-  for (let at = start; at < text.length; at++) {
-    if (text[at] === '\\') at++;
-    else if (text[at] === '(') depth++;
-    else if (text[at] === ')' && --depth === 0) return at + 1;
-  }
-  return text.length;
 }
 
 /** Cut between characters, never inside one. */

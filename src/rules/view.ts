@@ -6,8 +6,8 @@ import type { Envelope } from '../mail/envelope.ts';
 import type { Auth } from '../mail/finding.ts';
 import type { Message } from '../mail/message.ts';
 import type { Session } from '../mail/session.ts';
+import { type Mailbox, parseMailboxes } from '../message/mailboxes.ts';
 
-import { parseMailboxes } from './address-list.ts';
 import { LINE_MAX, TEXT_MAX } from './expression.ts';
 import { parseHeaderTarget } from './targets.ts';
 import { fold } from './words.ts';
@@ -138,9 +138,10 @@ export class View {
     if (thing === 'part')
       return this.#message.parts.slice(0, MANY_MAX).map(part => ({ type: part.type, name: part.name }));
     if (thing === 'count') return [this.#counts(this.#message)];
-    return this.values(`header ${thing}`)
-      .flatMap(value => parseMailboxes(String(value)))
-      .map(box => ({ ...box }));
+    // The whole field: what expressions see of it ends at LINE_MAX, and a long comment would hide the address.
+    return (this.#headerMap(this.#message).get(thing) ?? [])
+      .flatMap(field => parseMailboxes(field.value))
+      .map(mailboxThing);
   }
 
   #counts(message: Message): Thing {
@@ -168,6 +169,16 @@ function clientThing({ clientAddress, ptr, helo, tls }: Session): Thing {
     ptr: domainText(ptr ?? ''),
     helo: domainText(helo),
     tls: tls?.version.toLowerCase() ?? null,
+  };
+}
+
+/** As written, in lower case, where it is no address: rules see what people see. */
+function mailboxThing({ name, rawAddress, address }: Mailbox): Thing {
+  const raw = rawAddress.toLowerCase();
+  return {
+    name,
+    address: address?.text.toLowerCase() ?? raw,
+    domain: address?.domain ?? domainText(raw.slice(raw.lastIndexOf('@') + 1)),
   };
 }
 
