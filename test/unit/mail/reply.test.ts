@@ -37,6 +37,10 @@ const MIRRORED: readonly { said: [number, string | null, string]; passText: bool
   { said: [421, '4.3.2', 'bye'], passText: true, becomes: /^451 4\.3\.0 Not accepted now/ },
   { said: [250, '2.0.0', 'ok'], passText: true, becomes: /^451 4\.3\.0 Not accepted now/ },
   { said: [354, null, 'go'], passText: true, becomes: /^451 4\.3\.0/ },
+  { said: [503, '5.5.1', 'of our session'], passText: true, becomes: /^451 4\.3\.0 Not accepted now/ },
+  { said: [530, '5.7.0', 'of our session'], passText: true, becomes: /^451 4\.3\.0 Not accepted now/ },
+  { said: [550, '4.1.1', 'of two kinds'], passText: false, becomes: /^550 5\.0\.0 Refused/ },
+  { said: [550, '5.1.1', 'x'.repeat(999)], passText: true, becomes: /^550 5\.1\.1 x{400}$/ },
   { said: [0, null, ''], passText: true, becomes: /^451 4\.3\.0/ },
   { said: [999, null, 'x'], passText: true, becomes: /^451 4\.3\.0/ },
 ];
