@@ -1,12 +1,11 @@
 // The process: where the parts meet. Starts them in the order in which they need each other, stops them the other way
 // round, and puts a new version of settings and rules in the place of the old one as a whole (I9).
 
-import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { CONTROL_SOCKET, controlRoutes, type Reloaded, type Status } from './assembly/control.ts';
 import { type Daemons, startDaemons } from './assembly/daemons.ts';
 import { gatewayPorts, gatewayRules, messageCounter } from './assembly/gateway.ts';
 import { type HealthReport, healthReport, healthRoutes } from './assembly/health.ts';
+import { certificateOf, claimFolder, queueHost } from './assembly/identity.ts';
 import { whyNotListening } from './assembly/listening.ts';
 import { openRecords, type Records } from './assembly/records.ts';
 import { deliverBy } from './assembly/release.ts';
@@ -19,15 +18,13 @@ import type { Settings } from './config/settings.ts';
 import { Listener, type ListenerOptions } from './gateway/smtp/listener.ts';
 import type { Scanner } from './mail/ports.ts';
 import { createPipeline, type Pipeline } from './pipeline/pipeline.ts';
-import { type Certificate, readCertificate, selfSigned } from './platform/certificate.ts';
-import { controlRequest } from './platform/control-client.ts';
+import type { Certificate } from './platform/certificate.ts';
 import { pause } from './platform/deadline.ts';
 import { CachedResolver } from './platform/dns.ts';
 import { createHttpServer, type HttpServer } from './platform/http.ts';
 import { errorText, type Log } from './platform/log.ts';
 import { createMetrics, type Metrics } from './platform/metrics.ts';
 import { connectRedis } from './platform/redis.ts';
-import { makeFolder } from './platform/safe-file.ts';
 import { socketPath } from './platform/unix-socket.ts';
 import { ConnectionCounter, createRates, type Rates } from './reputation/rates.ts';
 import { VERSION } from './version.ts';
@@ -47,6 +44,9 @@ const RETIRE_MS = 5 * 60_000;
 const PROBE_EVERY_MS = 60_000;
 /** Starting waits so long for Redis before it listens; later it says 451 by itself. */
 const READY_WITHIN_MS = 10_000;
+
+/** Thrown where `stop` comes before the start has ended. */
+const STOPPED = new Error('told to stop before the start had ended');
 
 /** The parts that live as long as the process. */
 interface Parts {
@@ -74,6 +74,10 @@ export class Postern {
   #rates: Rates | null = null;
   #counter: ConnectionCounter;
   #reloading: Promise<Reloaded> | null = null;
+  /** What closes versions that a reload has replaced. */
+  readonly #retired = new Set<() => Promise<void>>();
+  #starting: Promise<void> = Promise.resolve();
+  #isStopping = false;
 
   constructor(options: PosternOptions) {
     this.#options = options;
@@ -82,12 +86,18 @@ export class Postern {
     this.#counter = counterOf(options.settings);
   }
 
-  /** Resolves when mail is taken. On any error everything that was started is stopped again. */
-  async start(): Promise<void> {
+  /**
+   * True when mail is taken, false where `stop` was called meanwhile. On any error everything that was started is
+   * stopped again.
+   */
+  async start(): Promise<boolean> {
+    this.#starting = this.#start();
     try {
-      await this.#start();
+      await this.#starting;
+      return !this.#isStopping;
     } catch (error) {
       await this.stop();
+      if (error === STOPPED) return false;
       throw error;
     }
   }
@@ -99,12 +109,15 @@ export class Postern {
     // Whatever can be wrong with what people wrote is found before anything is started.
     const source = readRules(settings);
     const certificate = await certificateOf(settings);
-    await this.#claim(settings.data);
+    this.#later('folder', await claimFolder(settings.data));
     await this.#openControl(settings);
+    this.#goOn();
     const records = await openRecords(settings, log);
     this.#later('database', () => records.store.close());
+    this.#goOn();
     const daemons = await startDaemons(settings, log);
     this.#later('daemons', () => daemons.stop());
+    this.#goOn();
     const resolver = new CachedResolver({
       servers: settings.dns.servers,
       deadlineMs: settings.dns.timeout,
@@ -112,9 +125,8 @@ export class Postern {
     });
     this.#later('resolver', () => resolver.close());
     const metrics = createMetrics();
-    const rates = this.#makeRates(settings, daemons);
-    this.#rates = rates;
-    this.#later('rates', () => rates.close());
+    this.#rates = this.#makeRates(settings, daemons);
+    this.#later('rates', () => this.#rates?.close());
     this.#routes = createRoutes(settings, log);
     this.#later('next hops', () => closeAll([...(this.#routes?.hopsBySettings.values() ?? [])]));
     this.#scanners = this.#makeScanners(settings, resolver, daemons);
@@ -127,6 +139,7 @@ export class Postern {
     await this.#openHttp(settings);
     this.#probeHops();
     await this.#untilReady(pipeline);
+    this.#goOn();
     await this.#listen(settings, certificate);
     log.info({ listeners: this.#places, rules: this.#version.rules.digest }, 'ready');
   }
@@ -139,9 +152,12 @@ export class Postern {
     return this.#need().records;
   }
 
-  /** Takes no more mail, lets transactions end, then stops everything. Never rejects. */
+  /** Takes no more mail, lets transactions end, then stops everything. Never rejects. A start is ended first. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#starting.catch(() => undefined);
     await Promise.all(this.#listeners.splice(0).map(listener => listener.stop(DRAIN_MS)));
+    await Promise.all([...this.#retired].map(close => close()));
     for (const { what, stop } of this.#undo.splice(0).reverse()) {
       try {
         await stop();
@@ -223,13 +239,17 @@ export class Postern {
     const kept = new Set(this.#routes?.hopsBySettings.values());
     const hops = [...(old.routes?.hopsBySettings.values() ?? [])].filter(hop => !kept.has(hop));
     const scanners = old.scanners === this.#scanners ? [] : old.scanners;
-    const timer = setTimeout(() => {
-      closeAll([...hops, ...scanners, ...(old.version === null ? [] : [old.version.expander])]).catch(error =>
+    const expanders = old.version === null ? [] : [old.version.expander];
+    const close = () => {
+      clearTimeout(timer);
+      this.#retired.delete(close);
+      return closeAll([...hops, ...scanners, ...expanders, ...(old.rates === null ? [] : [old.rates])]).catch(error =>
         this.#log.error({ error: errorText(error) }, 'old version not closed'),
       );
-      old.rates?.close().catch(error => this.#log.error({ error: errorText(error) }, 'old rates not closed'));
-    }, RETIRE_MS);
+    };
+    const timer = setTimeout(close, RETIRE_MS);
     timer.unref();
+    this.#retired.add(close);
   }
 
   #ports() {
@@ -291,15 +311,6 @@ export class Postern {
     });
   }
 
-  /** One data folder has one gateway: two would share children and records. The control socket is the claim. */
-  async #claim(data: string): Promise<void> {
-    await makeFolder(data);
-    const path = await socketPath(data, CONTROL_SOCKET);
-    const running = await controlRequest(path, { method: 'GET', path: '/status' }).catch(() => null);
-    if (running !== null)
-      throw new Error(`a gateway is running on ${data} already: stop it first, or name another data folder`);
-  }
-
   async #openControl(settings: Settings): Promise<void> {
     const routes = controlRoutes({
       status: () => this.status(),
@@ -335,7 +346,7 @@ export class Postern {
 
   async #untilReady(pipeline: Pipeline): Promise<void> {
     const until = Date.now() + READY_WITHIN_MS;
-    while (pipeline.notReady() !== null && Date.now() < until) await pause(20);
+    while (pipeline.notReady() !== null && Date.now() < until && !this.#isStopping) await pause(20);
     if (pipeline.notReady() !== null) this.#log.warn({}, 'the queue is not ready: mail gets 451 until it is');
   }
 
@@ -352,6 +363,11 @@ export class Postern {
   #ruleSet(): Status['rules'] {
     const rules = this.#version?.rules;
     return { digest: rules?.digest ?? '', count: rules?.rules.size ?? 0 };
+  }
+
+  /** Between the steps of a start: it goes no further when it was told to stop. */
+  #goOn(): void {
+    if (this.#isStopping) throw STOPPED;
   }
 
   #need(): Parts {
@@ -373,16 +389,6 @@ const CONTROL_MS = 11 * 60_000;
 
 function counterOf({ limits }: Settings): ConnectionCounter {
   return new ConnectionCounter({ perClient: limits.connectionsPerAddress, total: limits.connections });
-}
-
-async function certificateOf({ tls, data, hostname: name }: Settings): Promise<Certificate> {
-  return tls === null ? selfSigned(join(data, 'keys'), name) : readCertificate(tls);
-}
-
-/** Names this host's queue; the same after every restart. */
-function queueHost(name: string): string {
-  const host = `${name}.${hostname()}`.toLowerCase().replace(/[^a-z0-9.-]/g, '-');
-  return host.slice(0, 100);
 }
 
 async function closeAll(parts: readonly { close(): Promise<void> }[]): Promise<void> {

@@ -35,7 +35,7 @@ async function serve(options: WithConfig): Promise<void> {
   const postern = new Postern({ settings, readSettings: () => read().settings, log });
   const stopped = untilTold(postern, log);
   if (settings.isDemo) print(dim(`starting (log: ${shown(join(settings.data, LOG_FILE))}) …`));
-  await postern.start();
+  if (!(await postern.start())) return stopped;
   print(addresses(postern, settings, file));
   if (settings.isDemo) await demo(postern, settings);
   await stopped;

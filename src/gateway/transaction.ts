@@ -39,6 +39,7 @@ export class Transaction {
   readonly #ms: Record<string, number> = {};
   readonly #asked: Asked[] = [];
   readonly #gone: AbortSignal;
+  readonly #ending: AbortSignal;
   #route: Route | null = null;
   #hop: HopTransaction | null = null;
   /** Why the next hop cannot be used in this transaction: every further RCPT hears the same. */
@@ -50,7 +51,7 @@ export class Transaction {
     id: MailId,
     session: Session,
     mail: MailArguments,
-    world: { ports: GatewayPorts; rules: GatewayRules; gone: AbortSignal },
+    world: { ports: GatewayPorts; rules: GatewayRules; gone: AbortSignal; ending: AbortSignal },
   ) {
     this.id = id;
     this.#session = session;
@@ -58,6 +59,7 @@ export class Transaction {
     this.#ports = world.ports;
     this.#rules = world.rules;
     this.#gone = world.gone;
+    this.#ending = world.ending;
   }
 
   get smtpUtf8(): boolean {
@@ -237,6 +239,7 @@ export class Transaction {
         outcome: verdict.outcome,
         hop,
         gone: this.#gone,
+        ending: this.#ending,
         passHopText: this.#rules.passHopText,
         body: () => this.#ports.deliverable(entry.path, block),
         hold: said => this.#hold({ said, entry, report, verdict, block, notes }),

@@ -103,6 +103,8 @@ class Consumer implements ScanWorker {
 
   async close(): Promise<void> {
     clearInterval(this.#watch);
+    // Where the producer is in this process it was closed before: nobody waits for what is still in work.
+    if (this.#options.isWanted !== undefined) this.#closing.abort(new Error('closing'));
     await Promise.all([...this.#retired, this.#worker.close(DRAIN_MS)]);
     this.#closing.abort(new Error('closing'));
     await this.#connection.close();

@@ -6,6 +6,7 @@ import { HopLost, replyOf } from '../../mail/error.ts';
 import type { Outcome } from '../../mail/policy.ts';
 import type { HopTransaction } from '../../mail/ports.ts';
 import { mirrored, REPLIES, type Reply, replyText } from '../../mail/reply.ts';
+import { orAborted } from '../../platform/deadline.ts';
 import { errorText } from '../../platform/log.ts';
 
 export interface Action {
@@ -16,6 +17,8 @@ export interface Action {
   readonly body: () => AsyncIterable<Uint8Array>;
   /** Fires when the client has gone: nothing may be passed on or held from then. */
   readonly gone: AbortSignal;
+  /** Fires with a HopLost when Postern stops and waits no longer for what the next hop says. */
+  readonly ending: AbortSignal;
   /** Takes the message into quarantine; resolves when it is safe on our side, `said` is what the client is told. */
   readonly hold: (said: Reply) => Promise<void>;
   readonly passHopText: boolean;
@@ -45,9 +48,9 @@ export async function act(action: Action): Promise<Acted> {
   }
 }
 
-async function relay({ hop, body, gone, passHopText }: Action): Promise<Acted> {
+async function relay({ hop, body, gone, ending, passHopText }: Action): Promise<Acted> {
   try {
-    const said = await hop.data(whileHere(body(), gone), gone);
+    const said = await orAborted(ending, hop.data(whileHere(body(), gone), gone));
     const words = [said.code, said.enhanced, said.text].filter(word => word !== null && word !== '').join(' ');
     const isTaken = said.code >= 200 && said.code <= 299;
     const reply = isTaken ? REPLIES.accepted : mirrored(said, passHopText);

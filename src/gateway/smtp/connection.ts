@@ -30,6 +30,8 @@ export interface Home extends SMTPServer {
   readonly direction: Direction;
   readonly ports: GatewayPorts;
   readonly rules: GatewayRules;
+  /** Fires when we stop and wait no longer, with the reason: not even for a next hop's reply to the dot. */
+  readonly ending: AbortSignal;
   /** Bytes, as EHLO says it. */
   sizeOffer(): number;
   offersSmtpUtf8(): boolean;
@@ -172,8 +174,9 @@ export class Connection extends SMTPConnection {
         throw new MailError('tooLarge', `SIZE=${mail.declaredSize}`);
       if (mail.smtpUtf8 && !this.listener.offersSmtpUtf8())
         throw new MailError('needsSmtpUtf8', 'SMTPUTF8 is not offered');
-      const { ports, rules } = this.listener;
-      this.#transaction = new Transaction(newId(), this.snapshot, mail, { ports, rules, gone: this.#gone.signal });
+      const { ports, rules, ending } = this.listener;
+      const world = { ports, rules, ending, gone: this.#gone.signal };
+      this.#transaction = new Transaction(newId(), this.snapshot, mail, world);
       return REPLIES.senderOk;
     });
   }

@@ -1,6 +1,7 @@
 // One address that Postern listens on: smtp-server with our connections, its limits, and the certificate.
 
 import { SMTPServer } from 'smtp-server';
+import { HopLost } from '../../mail/error.ts';
 import { REPLIES, type Reply, replyText } from '../../mail/reply.ts';
 import type { Direction } from '../../mail/session.ts';
 import { pause } from '../../platform/deadline.ts';
@@ -25,6 +26,9 @@ export interface ListenerOptions {
 /** DUTIES: joke verbs of the library, and what an MX does not offer. */
 const DISABLED = ['AUTH', 'WIZ', 'SHELL', 'KILL', 'HELP', 'XCLIENT', 'XFORWARD'];
 const SWEEP_MS = 1000;
+const SEND_AWAY_EVERY_MS = 200;
+/** For the end of what was cut off, and for writing it down. */
+const CUT_OFF_MS = 2000;
 
 export class Listener extends SMTPServer implements Home {
   readonly name: string;
@@ -37,6 +41,7 @@ export class Listener extends SMTPServer implements Home {
   readonly #sweep: NodeJS.Timeout;
   /** Work that outlives its connection: what the books still wait for when we stop. */
   readonly #unfinished = new Set<Promise<unknown>>();
+  readonly #ending = new AbortController();
 
   constructor(options: ListenerOptions, ports: GatewayPorts, rules: GatewayRules) {
     super({
@@ -58,6 +63,10 @@ export class Listener extends SMTPServer implements Home {
     this.on('error', error => ports.log.warn({ listener: options.name, error: errorText(error) }, 'listener'));
     this.#sweep = setInterval(() => this.#checkDeadlines(), SWEEP_MS);
     this.#sweep.unref();
+  }
+
+  get ending(): AbortSignal {
+    return this.#ending.signal;
   }
 
   /** Resolves with the port when it listens; rejects when the address cannot be had. */
@@ -84,21 +93,31 @@ export class Listener extends SMTPServer implements Home {
     if (tls !== null) this.updateSecureContext({ cert: tls.certificate, key: tls.key });
   }
 
-  /** Stops listening, sends idle clients away, waits for transactions at most `ms`. */
+  /** Stops listening, sends idle clients away, waits for transactions at most `ms`, and cuts off what is left then. */
   async stop(ms: number): Promise<void> {
     clearInterval(this.#sweep);
     this.options.closeTimeout = ms;
     const closed = new Promise<void>(resolve => this.close(() => resolve()));
-    for (const connection of this.connections) {
-      if (connection instanceof Connection && connection.isIdle) connection.send(421, goodbye(), false);
-    }
+    this.#sendIdleAway();
+    // Also those that become idle: a client could go on with messages for as long as we wait.
+    const away = setInterval(() => this.#sendIdleAway(), SEND_AWAY_EVERY_MS);
     await closed;
+    clearInterval(away);
     // Who was told to go and has not gone. A socket's close event comes after the server's, and ends what was begun.
     const left = this.#leave.size === 0 ? null : new Promise<void>(resolve => this.once('left', resolve));
     for (const connection of this.#leave.keys()) connection.cutOff();
-    if (left !== null) await within(ms, left);
+    if (left !== null) await within(CUT_OFF_MS, left);
+    // Their clients are gone: what comes in or is scanned ends now.
+    await within(CUT_OFF_MS, Promise.allSettled(this.#unfinished));
     // What still waits for a next hop that is silent after the dot would hold us for minutes: its sender tries again.
-    await within(ms, Promise.allSettled(this.#unfinished));
+    this.#ending.abort(new HopLost(true, 'stopped before the next hop had answered'));
+    await within(CUT_OFF_MS, Promise.allSettled(this.#unfinished));
+  }
+
+  #sendIdleAway(): void {
+    for (const connection of this.connections) {
+      if (connection instanceof Connection && connection.isIdle) connection.send(421, goodbye(), false);
+    }
   }
 
   /** Keeps `stop` waiting for this work, which has handled its own errors. */

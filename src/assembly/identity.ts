@@ -1,0 +1,28 @@
+// Who this gateway is: the one of its data folder, its certificate, and the name of its queue. Called by main.ts.
+
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Settings } from '../config/settings.ts';
+import { type Certificate, readCertificate, selfSigned } from '../platform/certificate.ts';
+import { makeFolder } from '../platform/safe-file.ts';
+import { lockFolder } from '../store/folder-lock.ts';
+
+const LOCK_FILE = 'lock';
+
+/** One data folder has one gateway: two would share children and records. The function returned gives the folder up. */
+export async function claimFolder(data: string): Promise<() => void> {
+  await makeFolder(data);
+  const release = lockFolder(join(data, LOCK_FILE));
+  if (release !== null) return release;
+  throw new Error(`a gateway is running on ${data} already: stop it first, or name another data folder`);
+}
+
+export async function certificateOf({ tls, data, hostname: name }: Settings): Promise<Certificate> {
+  return tls === null ? selfSigned(join(data, 'keys'), name) : readCertificate(tls);
+}
+
+/** Names this host's queue; the same after every restart. */
+export function queueHost(name: string): string {
+  const host = `${name}.${hostname()}`.toLowerCase().replace(/[^a-z0-9.-]/g, '-');
+  return host.slice(0, 100);
+}
