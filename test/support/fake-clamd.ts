@@ -29,6 +29,8 @@ export interface FakeClamd {
   readonly mostScans: number;
   /** Bytes of the last message, without the framing of INSTREAM. */
   readonly received: Buffer;
+  /** Says "clean" at last to all that stall. */
+  answer(): void;
   stop(): Promise<void>;
 }
 
@@ -61,6 +63,9 @@ export async function startFakeClamd(mode: ClamdMode): Promise<FakeClamd> {
     },
     get received() {
       return state.received;
+    },
+    answer: () => {
+      for (const socket of sockets) socket.end(ANSWERS.ok ?? '');
     },
     stop: () =>
       new Promise<void>(resolve => {

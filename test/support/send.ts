@@ -66,6 +66,7 @@ export function withEicar(subject: string): string {
   return [head, '', '--b', ...part, Buffer.from(EICAR).toString('base64'), '--b--', ''].join('\r\n');
 }
 
-function stuffed(content: Buffer): Buffer {
+/** Dots at line starts doubled (RFC 5321 4.5.2). */
+export function stuffed(content: Buffer): Buffer {
   return Buffer.from(content.toString('latin1').replace(/^\./gm, '..'), 'latin1');
 }
