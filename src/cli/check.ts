@@ -66,7 +66,7 @@ async function check(paths: readonly string[], options: CheckOptions): Promise<v
   const policy = settings.policies.get('default');
   if (policy === undefined) throw new NoError('the settings have no policy default');
   const files = await messageFiles(paths);
-  if (files.length === 0) throw new NoError('there is no file to check');
+  if (files.length === 0) throw new NoError(`${paths.join(', ')}: no file in this folder`);
   const { createChecker } = await import('../assembly/checker.ts');
   const checker = await createChecker({ settings, offline: options.offline === true, replay });
   let failed = 0;
