@@ -106,7 +106,7 @@ export class Transaction {
     try {
       const taken = await this.#takeIn(incoming);
       entry = taken.entry;
-      return await this.#judge(entry, taken.mark);
+      return await this.#judge(entry, taken.guard);
     } catch (error) {
       return await this.#fail(error, entry);
     } finally {
@@ -199,7 +199,7 @@ export class Transaction {
     return this.#hop;
   }
 
-  async #takeIn(incoming: Incoming): Promise<{ entry: SpoolEntry; mark: string | null }> {
+  async #takeIn(incoming: Incoming): Promise<{ entry: SpoolEntry; guard: LineGuard }> {
     const draft = this.#draft;
     if (draft === null) throw new MailError('badSequence', 'DATA was not prepared');
     const guard = new LineGuard({ ...this.#rules.guard, messageBytes: this.#messageBytes() });
@@ -207,7 +207,7 @@ export class Transaction {
       await takeIn(incoming, draft, guard, this.#rules.intake);
       return draft.seal(this.#session, this.#envelope());
     });
-    return { entry, mark: guard.releaseMark };
+    return { entry, guard };
   }
 
   /** Ours or the next hop's limit, whichever is smaller. */
@@ -215,14 +215,14 @@ export class Transaction {
     return Math.min(this.#rules.guard.messageBytes, this.#hop?.capabilities.sizeBytes || Number.POSITIVE_INFINITY);
   }
 
-  async #judge(entry: SpoolEntry, mark: string | null): Promise<Reply> {
+  async #judge(entry: SpoolEntry, { releaseMark, beginsFolded }: LineGuard): Promise<Reply> {
     const route = this.#route;
     const hop = this.#hop;
     if (route === null || hop === null) throw new MailError('noRecipients', 'no next hop at the end of DATA');
     const deadline = Date.now() + this.#rules.scanMs;
-    const report = await this.#timed('scan', () => this.#report(entry, mark, deadline));
+    const report = await this.#timed('scan', () => this.#report(entry, releaseMark, deadline));
     const verdict = decide(report, route.policy);
-    const block = stamp({
+    const header = stamp({
       id: this.id,
       hostname: this.#rules.guard.hostname,
       session: this.#session,
@@ -232,6 +232,8 @@ export class Transaction {
       requiredScore: route.policy.thresholds.tag,
       receivedAt: entry.receivedAt,
     });
+    // Its first line would continue our last one. It is no header, so the header ends before it.
+    const block = beginsFolded ? `${header}\r\n` : header;
     const before = await this.#ports.ledger.unknownBefore(entry);
     const notes = before === null ? [] : [`sent again: ${before} had ended with the next hop silent after the dot`];
     const acted = await this.#timed('act', () =>

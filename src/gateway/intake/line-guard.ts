@@ -17,6 +17,8 @@ export interface GuardLimits {
 
 const CR = 0x0d;
 const LF = 0x0a;
+const SPACE = 0x20;
+const TAB = 0x09;
 const CRLF = Buffer.from('\r\n');
 /** Of each header line only so much is looked at. */
 const LINE_LOOK = 1024;
@@ -26,6 +28,7 @@ export class LineGuard {
   readonly #limits: GuardLimits;
   #size = 0;
   #lastWasCr = false;
+  #beginsFolded = false;
   /** The beginning of the current header line, latin1; null after the header section. */
   #line: string | null = '';
   /** The folded Received field that is being read, '' outside one. */
@@ -42,6 +45,11 @@ export class LineGuard {
   /** Bytes after normalisation so far. */
   get sizeBytes(): number {
     return this.#size;
+  }
+
+  /** Does the message begin with white space, as the continuation of a header field does? */
+  get beginsFolded(): boolean {
+    return this.#beginsFolded;
   }
 
   /** The first X-Postern-Release field's value, null where there is none. */
@@ -103,6 +111,7 @@ export class LineGuard {
   }
 
   #count(output: Buffer): Buffer {
+    if (this.#size === 0 && output.length > 0) this.#beginsFolded = output[0] === SPACE || output[0] === TAB;
     this.#size += output.length;
     if (this.#size > this.#limits.messageBytes) {
       throw new MailError('tooLarge', `more than ${this.#limits.messageBytes} bytes`);
