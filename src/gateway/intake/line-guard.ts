@@ -73,37 +73,25 @@ export class LineGuard {
   }
 
   #normalise(input: Buffer): Buffer {
-    const pieces: Buffer[] = [];
-    let start = 0;
-    let at = 0;
-    if (this.#lastWasCr && input.length > 0) {
-      this.#lastWasCr = false;
-      pieces.push(CRLF);
-      if (input[0] === LF) at = start = 1;
-      else this.#refuseBare('CR');
-    }
-    for (let cr = input.indexOf(CR, at), lf = input.indexOf(LF, at); cr !== -1 || lf !== -1; ) {
-      const isCr = cr !== -1 && (lf === -1 || cr < lf);
-      const found = isCr ? cr : lf;
-      if (isCr && found + 1 === input.length) {
-        pieces.push(input.subarray(start, found));
-        this.#lastWasCr = true;
-        start = input.length;
-        break;
+    const first = this.#lastWasCr ? 0 : firstBare(input);
+    if (first === -1) return input;
+    // Octet by octet, for a message of nothing but bare CR would else be millions of pieces.
+    const output = Buffer.allocUnsafe(first + 2 * (input.length - first) + 2);
+    let length = input.copy(output, 0, 0, first);
+    let wasCr = this.#lastWasCr;
+    for (let at = first; at < input.length; at++) {
+      const octet = input[at] ?? 0;
+      if (wasCr && octet !== LF) this.#refuseBare('CR');
+      if (!wasCr && octet === LF) this.#refuseBare('LF');
+      if (wasCr || octet === LF) {
+        output[length++] = CR;
+        output[length++] = LF;
       }
-      const isPair = isCr && lf === cr + 1;
-      if (!isPair) {
-        this.#refuseBare(isCr ? 'CR' : 'LF');
-        pieces.push(input.subarray(start, found), CRLF);
-        start = found + 1;
-      }
-      const next = found + (isPair ? 2 : 1);
-      if (cr !== -1 && cr < next) cr = input.indexOf(CR, next);
-      if (lf !== -1 && lf < next) lf = input.indexOf(LF, next);
+      if (octet !== CR && octet !== LF) output[length++] = octet;
+      wasCr = octet === CR;
     }
-    if (pieces.length === 0) return input;
-    pieces.push(input.subarray(start));
-    return Buffer.concat(pieces);
+    this.#lastWasCr = wasCr;
+    return output.subarray(0, length);
   }
 
   #refuseBare(what: string): void {
@@ -161,5 +149,15 @@ export class LineGuard {
     if (this.#ownCount > this.#limits.ownReceived) {
       throw new MailError('loop', `passed here ${this.#ownCount} times already`);
     }
+  }
+}
+
+/** Where a CR or LF stands that is no part of a CRLF, or a CR at the end, of which nobody knows yet; -1 for nowhere. */
+function firstBare(input: Buffer): number {
+  let lf = input.indexOf(LF);
+  for (let cr = input.indexOf(CR); ; cr = input.indexOf(CR, cr + 2), lf = input.indexOf(LF, lf + 1)) {
+    if (cr === -1 && lf === -1) return -1;
+    if (cr === -1 || (lf !== -1 && lf < cr)) return lf;
+    if (lf !== cr + 1) return cr;
   }
 }
