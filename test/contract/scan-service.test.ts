@@ -6,7 +6,7 @@ import { once, setMaxListeners } from 'node:events';
 import { type TestContext, test } from 'node:test';
 
 import { MailError } from '../../src/mail/error.ts';
-import type { ScanTask } from '../../src/mail/ports.ts';
+import type { Scanner, ScanTask } from '../../src/mail/ports.ts';
 import { queueNames } from '../../src/pipeline/job.ts';
 import { createPipeline, type PipelineOptions } from '../../src/pipeline/pipeline.ts';
 import { createScanService } from '../../src/pipeline/scan-service.ts';
@@ -44,6 +44,10 @@ function gate() {
   return { open, seen, scanner };
 }
 
+const partsWith =
+  (...scanners: readonly Scanner[]) =>
+  () => ({ expander: quickExpander, scanners, combine: plainCombine });
+
 function pipelineOn(redis: TestRedis, more: Partial<PipelineOptions> = {}) {
   const pipeline = createPipeline({
     redisUrl: redis.url,
@@ -52,7 +56,7 @@ function pipelineOn(redis: TestRedis, more: Partial<PipelineOptions> = {}) {
     limits: { scans: 300, bytes: 1e9 },
     concurrency: 8,
     spool: fakeSpool,
-    parts: () => ({ expander: quickExpander, scanners: [], combine: plainCombine }),
+    parts: partsWith(),
     expandThreads: 2,
     expandMs: 5000,
     scannerMs: {},
@@ -63,10 +67,18 @@ function pipelineOn(redis: TestRedis, more: Partial<PipelineOptions> = {}) {
   return pipeline;
 }
 
+async function readyPipeline(redis: TestRedis, more: Partial<PipelineOptions> = {}) {
+  const pipeline = pipelineOn(redis, more);
+  await waitFor('ready', () => pipeline.notReady() === null);
+  return pipeline;
+}
+
 /** What is closed before its Redis goes. */
 const closers = new Map<TestRedis, (() => Promise<void>)[]>();
 
-async function redisFor(t: TestContext): Promise<TestRedis> {
+/** null where there is no redis-server to be had. */
+async function redisFor(t: TestContext, how: 'started' | 'not started' = 'started'): Promise<TestRedis | null> {
+  if (!needs(t, 'redis-server')) return null;
   const redis = await createTestRedis();
   closers.set(redis, []);
   t.after(async () => {
@@ -74,6 +86,7 @@ async function redisFor(t: TestContext): Promise<TestRedis> {
     for (const close of closers.get(redis) ?? []) await close();
     await redis.remove();
   });
+  if (how === 'started') await redis.start();
   return redis;
 }
 
@@ -84,15 +97,11 @@ const nameOf = (error: MailError) =>
   ({ '4.3.0': 'notReady', '4.3.2': 'busy', '4.7.1': 'deferred' })[error.reply.enhanced as '4.3.0'];
 
 test('a message is scanned by all phases and its report comes back', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const { scanner, open, seen } = gate();
   open();
-  const pipeline = pipelineOn(redis, {
-    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
-  });
-  await waitFor('ready', () => pipeline.notReady() === null);
+  const pipeline = await readyPipeline(redis, { parts: partsWith(scanner) });
   const entry = fakeEntry();
   const report = await pipeline.scan(entry, soon());
   assert.equal(report.id, entry.id);
@@ -103,8 +112,8 @@ test('a message is scanned by all phases and its report comes back', async t => 
 });
 
 test('Redis that is down at the start is refused at once, and mail flows when it comes', async t => {
-  if (!needs(t, 'redis-server')) return;
-  const redis = await redisFor(t);
+  const redis = await redisFor(t, 'not started');
+  if (redis === null) return;
   const pipeline = pipelineOn(redis);
   assert.equal(pipeline.notReady(), 'queue away');
   await assert.rejects(pipeline.scan(fakeEntry(), soon()), isReply('notReady'));
@@ -115,14 +124,10 @@ test('Redis that is down at the start is refused at once, and mail flows when it
 });
 
 test('Redis killed during a scan and back empty: the verdict still comes', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const { scanner, open, seen } = gate();
-  const pipeline = pipelineOn(redis, {
-    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
-  });
-  await waitFor('ready', () => pipeline.notReady() === null);
+  const pipeline = await readyPipeline(redis, { parts: partsWith(scanner) });
   const entry = fakeEntry();
   const scan = pipeline.scan(entry, soon());
   await waitFor('scanning', () => seen.length > 0);
@@ -136,15 +141,13 @@ test('Redis killed during a scan and back empty: the verdict still comes', async
 });
 
 test('a job that Redis forgot before anybody took it is sent again', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const { scanner, open, seen } = gate();
-  const pipeline = pipelineOn(redis, {
+  const pipeline = await readyPipeline(redis, {
     concurrency: 1,
-    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+    parts: partsWith(scanner),
   });
-  await waitFor('ready', () => pipeline.notReady() === null);
   const scans = [pipeline.scan(fakeEntry(), soon()), pipeline.scan(fakeEntry(), soon())];
   await waitFor('scanning', () => seen.length > 0);
   await waitFor('second waits', async () => /^:1\r/.test(await redis.say('LLEN test:scan-host-1:wait')));
@@ -157,17 +160,15 @@ test('a job that Redis forgot before anybody took it is sent again', async t => 
 });
 
 test('a long scan whose job Redis forgot is finished, once', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const { scanner, open, seen } = gate();
   const lines: string[] = [];
-  const pipeline = pipelineOn(redis, {
+  const pipeline = await readyPipeline(redis, {
     lockMs: 300,
-    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+    parts: partsWith(scanner),
     log: createLog('warn', line => lines.push(line)),
   });
-  await waitFor('ready', () => pipeline.notReady() === null);
   const entry = fakeEntry();
   const scan = pipeline.scan(entry, soon());
   await waitFor('scanning', () => seen.length > 0);
@@ -179,11 +180,9 @@ test('a long scan whose job Redis forgot is finished, once', async t => {
 });
 
 test('a frozen Redis closes the gate, scans are refused in time, and it opens again by itself', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
-  const pipeline = pipelineOn(redis);
-  await waitFor('ready', () => pipeline.notReady() === null);
+  if (redis === null) return;
+  const pipeline = await readyPipeline(redis);
   redis.freeze();
   await assert.rejects(pipeline.scan(fakeEntry(), soon()), isReply('notReady'));
   assert.equal(pipeline.notReady(), 'queue away');
@@ -194,14 +193,10 @@ test('a frozen Redis closes the gate, scans are refused in time, and it opens ag
 });
 
 test('a verdict that does not come by its deadline is a deferral, not a wait', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const { scanner, open, seen } = gate();
-  const pipeline = pipelineOn(redis, {
-    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
-  });
-  await waitFor('ready', () => pipeline.notReady() === null);
+  const pipeline = await readyPipeline(redis, { parts: partsWith(scanner) });
   const scan = pipeline.scan(fakeEntry(), soon(1500));
   await waitFor('scanning', () => seen.length > 0);
   redis.freeze();
@@ -211,16 +206,15 @@ test('a verdict that does not come by its deadline is a deferral, not a wait', a
 });
 
 test('a late job is dropped unread', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const opened: string[] = [];
   const queue = createQueue({ url: redis.url, prefix: 'test', name: 'scan-host-1', log });
   closers.get(redis)?.push(() => queue.close());
   await waitFor('queue', () => queue.isReady());
   const late = newId();
   await queue.add(late, { version: 1, id: late, deadline: Date.now() - 1, enqueued: Date.now() - 1000 }, 1000);
-  const pipeline = pipelineOn(redis, {
+  const pipeline = await readyPipeline(redis, {
     spool: {
       open: async id => {
         opened.push(id);
@@ -228,7 +222,6 @@ test('a late job is dropped unread', async t => {
       },
     },
   });
-  await waitFor('ready', () => pipeline.notReady() === null);
   const entry = fakeEntry();
   await pipeline.scan(entry, soon());
   await waitFor('late job gone', async () => !(await queue.has(late)));
@@ -236,29 +229,25 @@ test('a late job is dropped unread', async t => {
 });
 
 test('a job of unknown form is dropped and does not stop the worker', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const queue = createQueue({ url: redis.url, prefix: 'test', name: 'scan-host-1', log });
   closers.get(redis)?.push(() => queue.close());
   await waitFor('queue', () => queue.isReady());
   await queue.add('what', { version: 9 }, 1000);
-  const pipeline = pipelineOn(redis);
-  await waitFor('ready', () => pipeline.notReady() === null);
+  const pipeline = await readyPipeline(redis);
   assert.equal((await pipeline.scan(fakeEntry(), soon())).version, 1);
   await waitFor('gone', async () => !(await queue.has('what')));
 });
 
 test('a message that kills its thread twice is unscannable', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const expander = stuckExpander();
-  const pipeline = pipelineOn(redis, {
+  const pipeline = await readyPipeline(redis, {
     expandMs: 50,
     parts: () => ({ expander, scanners: [], combine: plainCombine }),
   });
-  await waitFor('ready', () => pipeline.notReady() === null);
   const { findings } = await pipeline.scan(fakeEntry(), soon());
   assert.deepEqual(
     findings.map(finding => finding.kind),
@@ -268,25 +257,21 @@ test('a message that kills its thread twice is unscannable', async t => {
 });
 
 test('an entry that cannot be opened defers its message at once', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const open = async () => Promise.reject(new MailError('unknownError', 'no such entry'));
-  const pipeline = pipelineOn(redis, { spool: { open } });
-  await waitFor('ready', () => pipeline.notReady() === null);
+  const pipeline = await readyPipeline(redis, { spool: { open } });
   await assert.rejects(pipeline.scan(fakeEntry(), soon()), isReply('deferred'));
 });
 
 test('200 scans at once all get their own report; beyond the limit it is busy', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const { scanner, open, seen } = gate();
-  const pipeline = pipelineOn(redis, {
+  const pipeline = await readyPipeline(redis, {
     limits: { scans: 200, bytes: 1e9 },
-    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+    parts: partsWith(scanner),
   });
-  await waitFor('ready', () => pipeline.notReady() === null);
   const entries = Array.from({ length: 200 }, () => fakeEntry());
   const scans = entries.map(entry => pipeline.scan(entry, soon()));
   await waitFor('scanning', () => seen.length > 0);
@@ -302,15 +287,13 @@ test('200 scans at once all get their own report; beyond the limit it is busy', 
 });
 
 test('bytes in flight are bounded', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const { scanner, open } = gate();
-  const pipeline = pipelineOn(redis, {
+  const pipeline = await readyPipeline(redis, {
     limits: { scans: 10, bytes: 5000 },
-    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+    parts: partsWith(scanner),
   });
-  await waitFor('ready', () => pipeline.notReady() === null);
   const scan = pipeline.scan(fakeEntry(newId(), 6000), soon());
   assert.equal(pipeline.notReady(), 'busy');
   open();
@@ -319,9 +302,8 @@ test('bytes in flight are bounded', async t => {
 });
 
 test('the job of a worker that was killed is taken over by another', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const names = queueNames('test', 'host-1');
   const queue = createQueue({ url: redis.url, prefix: 'test', name: names.queue, log });
   const redisOptions = { url: redis.url, name: 'test', commandTimeoutMs: 1000, log };
@@ -355,11 +337,10 @@ test('the job of a worker that was killed is taken over by another', async t => 
 });
 
 test('a worker that no longer fetches is replaced, and health says so', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   let made = 0;
-  const pipeline = pipelineOn(redis, {
+  const pipeline = await readyPipeline(redis, {
     stuckMs: 200,
     makeWorker: options => {
       made += 1;
@@ -367,7 +348,6 @@ test('a worker that no longer fetches is replaced, and health says so', async t 
       return made === 1 ? idle : createWorker(options);
     },
   });
-  await waitFor('ready', () => pipeline.notReady() === null);
   const entry = fakeEntry();
   assert.equal((await pipeline.scan(entry, soon())).id, entry.id);
   assert.equal(made, 2);
@@ -377,14 +357,10 @@ test('a worker that no longer fetches is replaced, and health says so', async t 
 });
 
 test('closing waits for the scans in work', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const { scanner, open, seen } = gate();
-  const pipeline = pipelineOn(redis, {
-    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
-  });
-  await waitFor('ready', () => pipeline.notReady() === null);
+  const pipeline = await readyPipeline(redis, { parts: partsWith(scanner) });
   const scan = pipeline.scan(fakeEntry(), soon());
   await waitFor('scanning', () => seen.length > 0);
   const closed = pipeline.close();
@@ -395,15 +371,13 @@ test('closing waits for the scans in work', async t => {
 });
 
 test('a client that has gone ends the waiting, and its job is not scanned', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const { scanner, open, seen } = gate();
-  const pipeline = pipelineOn(redis, {
+  const pipeline = await readyPipeline(redis, {
     concurrency: 1,
-    parts: () => ({ expander: quickExpander, scanners: [scanner], combine: plainCombine }),
+    parts: partsWith(scanner),
   });
-  await waitFor('ready', () => pipeline.notReady() === null);
   const first = fakeEntry();
   const scan = pipeline.scan(first, soon());
   await waitFor('scanning', () => seen.length > 0);
@@ -420,15 +394,13 @@ test('a client that has gone ends the waiting, and its job is not scanned', asyn
 });
 
 test('nothing is left in Redis and no listener in the process after 1000 scans', async t => {
-  if (!needs(t, 'redis-server')) return;
   const redis = await redisFor(t);
-  await redis.start();
+  if (redis === null) return;
   const warnings: string[] = [];
   const onWarning = (warning: Error) => warnings.push(warning.message);
   process.on('warning', onWarning);
   t.after(() => process.off('warning', onWarning));
-  const pipeline = pipelineOn(redis);
-  await waitFor('ready', () => pipeline.notReady() === null);
+  const pipeline = await readyPipeline(redis);
   const client = new AbortController();
   setMaxListeners(20, client.signal);
   for (let round = 0; round < 50; round++) {

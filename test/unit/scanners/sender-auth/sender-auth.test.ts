@@ -60,14 +60,9 @@ before(async () => {
 });
 after(() => folder.remove());
 
-async function withScanner<T>(
-  resolver: ZoneResolver,
-  work: (scanner: Scanner) => Promise<T>,
-  changes: Partial<SenderAuthOptions> = {},
-): Promise<T> {
-  const threads = createThreads({ name: 'auth', file: SENDER_AUTH_THREAD, threads: 1, maxQueue: 50, heapMb: 128 });
-  const options = {
-    threads,
+function scannerOn(resolver: ZoneResolver, changes: Partial<SenderAuthOptions> = {}): Scanner {
+  return createSenderAuth({
+    threads: createThreads({ name: 'auth', file: SENDER_AUTH_THREAD, threads: 1, maxQueue: 50, heapMb: 128 }),
     resolver,
     hostname: 'mx.example.net',
     maxSignatures: 10,
@@ -75,8 +70,15 @@ async function withScanner<T>(
     maxLookups: 150,
     dnsDeadlineMs: 5000,
     ...changes,
-  };
-  const scanner = createSenderAuth(options);
+  });
+}
+
+async function withScanner<T>(
+  resolver: ZoneResolver,
+  work: (scanner: Scanner) => Promise<T>,
+  changes: Partial<SenderAuthOptions> = {},
+): Promise<T> {
+  const scanner = scannerOn(resolver, changes);
   try {
     return await work(scanner);
   } finally {
@@ -89,17 +91,7 @@ describe('facts', () => {
   const resolver = zoneResolver(ZONE);
   let scanner: Scanner;
   before(() => {
-    const threads = createThreads({ name: 'auth', file: SENDER_AUTH_THREAD, threads: 1, maxQueue: 50, heapMb: 128 });
-    const options = {
-      threads,
-      resolver,
-      hostname: 'mx.example.net',
-      maxSignatures: 10,
-      minRsaBits: 1024,
-      maxLookups: 150,
-      dnsDeadlineMs: 5000,
-    };
-    scanner = createSenderAuth(options);
+    scanner = scannerOn(resolver);
   });
   after(() => scanner.close());
 
