@@ -69,6 +69,13 @@ export class LineClient {
     this.#socket.write(bytes);
   }
 
+  /** Writes, and waits until the kernel has it: for what is too much to be kept here. */
+  async drained(bytes: Uint8Array): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#socket.write(bytes, error => (error ? reject(error) : resolve()));
+    });
+  }
+
   /** The next line without its CRLF; null when the server has closed. */
   async line(): Promise<string | null> {
     await this.#until(() => this.#received.includes('\n') || this.#isClosed);
