@@ -1,5 +1,5 @@
-// Chance that can be repeated: a fuzz test prints its seed, POSTERN_FUZZ_SEED runs it again with the same inputs, and
-// POSTERN_FUZZ_ROUNDS=10 runs ten times as many. The only place that reads the two.
+// Chance that can be repeated: every run has the same inputs, so that a change that broke nothing never fails on them;
+// POSTERN_FUZZ_SEED=2 gives others, and POSTERN_FUZZ_ROUNDS=10 ten times as many. The only place that reads the two.
 
 import type { TestContext } from 'node:test';
 
@@ -13,9 +13,11 @@ export interface Chance {
   text(alphabet: readonly string[], max: number): string;
 }
 
-/** Another seed in every run, unless one is given; a test that failed shows it. */
+const USUAL_SEED = 1;
+
+/** A test that failed shows its seed. */
 export function chance(t: TestContext): Chance {
-  const seed = setting('POSTERN_FUZZ_SEED', Math.floor(Math.random() * 2 ** 31));
+  const seed = setting('POSTERN_FUZZ_SEED', USUAL_SEED);
   t.diagnostic(`POSTERN_FUZZ_SEED=${seed}`);
   let state = seed >>> 0;
   // mulberry32: small, and good enough for choosing test inputs.
