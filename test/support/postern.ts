@@ -18,6 +18,8 @@ export interface PosternOptions {
   /** A folder of an earlier run; kept by whoever made it. */
   readonly folder?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** A program and its arguments that starts the launcher, and becomes it: `strace -D …`. */
+  readonly under?: readonly string[];
 }
 
 export interface RunningPostern {
@@ -69,7 +71,8 @@ export async function startPostern(t: TestContext, options: PosternOptions): Pro
   const [port, trustedPort, httpPort] = [await freePort(), await freePort(), await freePort()];
   const file = join(folder, 'postern.yaml');
   writeFileSync(file, `${head({ port, trustedPort, httpPort })}\n${options.settings}\n`);
-  const child = spawn(LAUNCHER, ['serve', '--config', file], {
+  const [program = LAUNCHER, ...args] = [...(options.under ?? []), LAUNCHER, 'serve', '--config', file];
+  const child = spawn(program, args, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.environment },
