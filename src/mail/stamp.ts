@@ -166,8 +166,10 @@ function atom(text: string): string {
   return clean === '' ? 'unknown' : clean;
 }
 
+/** A pvalue of RFC 8601 section 2.2: a token, or an address; `/` and the rest of base64 must be quoted. */
 function token(value: string): string {
-  return /^[A-Za-z0-9.\-_@+/]+$/.test(value) ? value.slice(0, 400) : quoted(value);
+  const cut = value.slice(0, 400);
+  return /^(?:[A-Za-z0-9.\-_+]*@)?[A-Za-z0-9.\-_+]+$/.test(cut) ? cut : quoted(cut);
 }
 
 function quoted(text: string): string {

@@ -96,6 +96,14 @@ test('an IPv6 client without names', () => {
   assert.match(fields({ session: from }).get('Received') ?? '', /^from unknown \(\[IPv6:2001:db8::1\]\) by /);
 });
 
+test('Authentication-Results leave addresses as they are and quote base64 (RFC 8601 section 2.2)', () => {
+  const properties = { 'header.b': 'a/b+c=', 'smtp.mailfrom': 'a+b@example.org', 'header.i': '@example.org' };
+  assert.equal(
+    fields({ report: { ...report(ID), findings: [auth({ properties })] } }).get('Authentication-Results'),
+    `${HOST}; dkim=pass header.b="a/b+c=" smtp.mailfrom=a+b@example.org header.i=@example.org`,
+  );
+});
+
 test('Authentication-Results begin with our name and quote what is no token (RFC 8601)', () => {
   const findings = [
     auth({ method: 'spf', result: 'fail', properties: { 'smtp.mailfrom': 'example.org' }, comment: 'no (such) host' }),
