@@ -2,6 +2,7 @@
 // and kept. Opportunistic TLS asks for no more (RFC 7435); who verifies us needs a certificate of their own choosing.
 
 import { execFile } from 'node:child_process';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -33,8 +34,11 @@ export async function selfSigned(folder: string, hostname: string): Promise<Cert
   return readCertificate(files);
 }
 
-/** Reads both files; rejects where one is missing. */
+/** Reads both files; rejects where one is missing or damaged, and where the key is not the certificate's. */
 export async function readCertificate(files: { certificate: string; key: string }): Promise<Certificate> {
   const [certificate, key] = await Promise.all([readFile(files.certificate, 'utf8'), readFile(files.key, 'utf8')]);
+  // Known here, and not in the middle of a reload, when the listeners take it.
+  const isPair = new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
+  if (!isPair) throw new Error(`the key in ${files.key} is not that of the certificate in ${files.certificate}`);
   return { certificate, key };
 }
