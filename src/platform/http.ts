@@ -87,7 +87,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return {
     listen: async place => {
       if (!('socketPath' in place)) {
-        await server.listen(place);
+        // A copy: fastify writes into it, and these are the settings, which a reload compares.
+        await server.listen({ ...place });
         const address = server.server.address();
         return typeof address === 'object' && address !== null ? address.port : place.port;
       }
