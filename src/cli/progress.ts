@@ -4,6 +4,12 @@
 const QUIET_MS = 1000;
 const EVERY_MS = 250;
 
+/** As much of stderr as is needed. */
+export interface Terminal {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
 export interface Progress {
   /** Call before anything is printed: takes the line away until the next turn. */
   clear(): void;
@@ -11,7 +17,7 @@ export interface Progress {
 }
 
 /** `text` is asked again and again for the line, shorter than a terminal is wide. */
-export function startProgress(text: () => string, to: NodeJS.WriteStream = process.stderr): Progress {
+export function startProgress(text: () => string, to: Terminal = process.stderr): Progress {
   if (to.isTTY !== true) return { clear: () => undefined, stop: () => undefined };
   const startedAt = performance.now();
   let isShown = false;
