@@ -36,6 +36,8 @@ export const REPLIES = {
   tooManyConnections: { code: 421, enhanced: '4.7.0', text: 'Too many connections, try again later' },
   tooManyMessages: { code: 450, enhanced: '4.7.1', text: 'Too many messages, try again later' },
 
+  enoughMessages: { code: 421, enhanced: '4.7.0', text: 'Enough messages in one connection, connect again' },
+
   // What the content makes impossible.
   tooLarge: { code: 552, enhanced: '5.3.4', text: 'Message size exceeds the limit' },
   nulInContent: { code: 550, enhanced: '5.6.0', text: 'Message contains a NUL character' },
@@ -87,5 +89,10 @@ export function mirrored(said: { code: number; enhanced: string | null; text: st
   const isFitting = isRefusal && new RegExp(`^${kind}\\.\\d{1,3}\\.\\d{1,3}$`).test(said.enhanced ?? '');
   const enhanced = isFitting ? (said.enhanced ?? '') : isRefusal ? `${kind}.0.0` : '4.3.0';
   const ours = code < 500 ? 'Not accepted now by the destination, try again later' : 'Refused by the destination';
-  return { code, enhanced, text: passText && isRefusal && said.text !== '' ? said.text.slice(0, TEXT_MAX) : ours };
+  return { code, enhanced, text: passText && isRefusal && said.text !== '' ? publicText(said.text) : ours };
+}
+
+/** Printable ASCII, for nobody has asked for more in replies (RFC 6531 3.7.4.1). */
+function publicText(text: string): string {
+  return text.replace(/[^\x20-\x7e]+/gu, '?').slice(0, TEXT_MAX);
 }

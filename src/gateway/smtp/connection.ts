@@ -270,7 +270,7 @@ export class Connection extends SMTPConnection {
   async #admit(isNullSender: boolean): Promise<void> {
     const { rules, ports } = this.listener;
     if (this.#messages >= rules.messagesPerConnection)
-      throw new MailError('shuttingDown', 'enough messages in one connection');
+      throw new MailError('enoughMessages', 'enough messages in one connection');
     const why = ports.scan.notReady();
     if (why !== null) throw new MailError(why === 'busy' ? 'busy' : 'notReady', `not ready: ${why}`);
     if (isNullSender || (await ports.allows('message', this.remoteAddress, this.listener.direction))) return;

@@ -40,6 +40,7 @@ const MIRRORED: readonly { said: [number, string | null, string]; passText: bool
   { said: [503, '5.5.1', 'of our session'], passText: true, becomes: /^451 4\.3\.0 Not accepted now/ },
   { said: [530, '5.7.0', 'of our session'], passText: true, becomes: /^451 4\.3\.0 Not accepted now/ },
   { said: [550, '4.1.1', 'of two kinds'], passText: false, becomes: /^550 5\.0\.0 Refused/ },
+  { said: [550, '5.1.1', 'l\u00e4\r\n250 ok'], passText: true, becomes: /^550 5\.1\.1 l\?250 ok$/ },
   { said: [550, '5.1.1', 'x'.repeat(999)], passText: true, becomes: /^550 5\.1\.1 x{400}$/ },
   { said: [0, null, ''], passText: true, becomes: /^451 4\.3\.0/ },
   { said: [999, null, 'x'], passText: true, becomes: /^451 4\.3\.0/ },

@@ -205,3 +205,12 @@ test('I7: a message without a line end is taken in pieces, and a command without
   assert.match(await client.reply(), /^421 4\.5\.2 /);
   await client.closed();
 });
+
+test('I7: a connection brings so many messages and then has to connect again', async t => {
+  const gateway = await gatewayFor(t, { messagesPerConnection: 1 });
+  const client = await inTransaction(t, gateway);
+  await client.command('DATA');
+  assert.match(await client.command('Subject: x\r\n\r\n.'), /^250 2\.6\.0 /);
+  assert.match(await client.command('MAIL FROM:<a@b.example>'), /^421 4\.7\.0 Enough messages/);
+  await client.closed();
+});
