@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import type { State } from '../mail/disposition.ts';
 import { type CopyId, isCopyId, isMailId } from '../mail/mail-id.ts';
+import { errorText } from '../platform/log.ts';
 import { ItemFiles } from '../quarantine/item-files.ts';
 import { type Item, type ItemFilter, listItems } from '../quarantine/item-rows.ts';
 import { itemPage } from '../quarantine/listing.ts';
@@ -170,11 +171,20 @@ async function remove(id: string, options: ActOptions): Promise<void> {
   else print(`Deleted ${copy}.`);
 }
 
+/** Where the copy is after a release that did not end in a 250. */
+const AFTER: Readonly<Record<string, string>> = {
+  failed: 'nobody has got it; the copy is still held: mend the next hop (postern doctor), then release it again',
+  refused: 'the next hop does not want it; the copy is still held',
+  unknown: 'the next hop may have it: look there, then release it again with --force, or delete it',
+};
+
 /** With --json also a no is data. */
 function told({ json }: WithJson): (error: unknown) => never {
   return error => {
     if (error instanceof Refused && json === true) printJson(error.body);
-    throw error;
+    const { kind = '' } = (error instanceof Refused ? error.body : {}) as { kind?: string };
+    const next = AFTER[kind];
+    throw next === undefined ? error : new NoError(`not released: ${errorText(error)}\n  ${next}`);
   };
 }
 

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { program } from '../../src/cli/program.ts';
-import { startFakeHop } from '../support/fake-hop.ts';
+import { type FakeHop, startFakeHop } from '../support/fake-hop.ts';
 import { type RunningPostern, runPostern, startPostern, testFolder } from '../support/postern.ts';
 import { needs } from '../support/require.ts';
 import { message, sendMail, withEicar } from '../support/send.ts';
@@ -50,10 +50,14 @@ test('what a running gateway is asked wrongly, it says no to, with a reason and 
   await t.test('an id, an address, half an address that nobody knows', () => unknown(postern));
   await t.test('a second gateway on the same data', async () => {
     const said = await postern.cli('serve');
-    assert.match(said.stderr, /^postern: a gateway is running on .* already: stop it first, or name another data folder$/m);
+    assert.match(
+      said.stderr,
+      /^postern: a gateway is running on .* already: stop it first, or name another data folder$/m,
+    );
     assert.equal(said.code, 1);
   });
   await t.test('a held copy twice', () => releasedTwice(postern));
+  await t.test('a held copy whose next hop is away', () => releasedInVain(postern, hop));
 });
 
 async function unknown(postern: RunningPostern): Promise<void> {
@@ -87,6 +91,19 @@ async function releasedTwice(postern: RunningPostern): Promise<void> {
   assert.equal(second.code, 1);
   assert.match(second.stderr, new RegExp(`^postern: copy ${copyId} is released since .* said: 250 `));
   assert.equal((await postern.cli('quarantine', 'list')).stdout, 'Nothing is held.\n');
+}
+
+async function releasedInVain(postern: RunningPostern, hop: FakeHop): Promise<void> {
+  assert.match(await sendMail(postern.port, { content: withEicar('held again') }), /^250/);
+  const { copyId } = JSON.parse((await postern.cli('quarantine', 'list', '--json')).stdout) as { copyId: string };
+  hop.steps = { MAIL: '452 4.3.1 no room' };
+  const refused = await postern.cli('quarantine', 'release', copyId);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^postern: not released: 452 4\.3\.1 no room\n {2}.*the copy is still held/);
+  await hop.stop();
+  const failed = await postern.cli('quarantine', 'release', copyId);
+  assert.equal(failed.code, 1);
+  assert.match(failed.stderr, /^postern: not released: smtp:.*ECONNREFUSED.*\n {2}nobody has got it; .* still held/);
 }
 
 test('check judges files in the order they were named, without settings, Redis or a gateway', async t => {
