@@ -69,6 +69,8 @@ function untilTold(postern: Postern, log: Log): Promise<void> {
       if (isStopping) return;
       isStopping = true;
       log.info({ signal }, 'stopping');
+      // Transactions under way may take a while: whoever pressed Ctrl-C sees that it was heard.
+      if (process.stdout.isTTY === true) print(dim('stopping …'));
       void postern.stop().then(() => {
         log.info({}, 'stopped');
         resolve();

@@ -150,9 +150,9 @@ function now(copy: CopyRow): string[] {
 /** What a state means for whoever reads it, and what to do. */
 const NEXT: Readonly<Record<State, string>> = {
   relayed: 'The next hop has it: look there.',
-  held: 'It is in quarantine: `quarantine show ID`, `quarantine release ID` or `quarantine delete ID`.',
+  held: 'It is in quarantine: `postern quarantine show ID`, or `release` or `delete` in place of `show`.',
   releasing:
-    'A release is under way; if none is, the next hop went silent and may have it: look there, then `quarantine release ID --force`.',
+    'A release is under way; if none is, the next hop went silent and may have it: look there, then `postern quarantine release ID --force`.',
   released: 'The next hop has it: look there.',
   deleted: 'It was removed from quarantine; nobody has it any more.',
   discarded: 'A rule or policy of the administrator says that such mail is thrown away.',
