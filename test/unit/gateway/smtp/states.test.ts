@@ -47,9 +47,10 @@ for (const [command, codes] of COMMANDS) {
     const gateway = await startTestGateway({}, { perClient: 100, total: 100 });
     try {
       const expected = codes.split(' ');
-      for (const [index, before] of Object.values(STATES).entries()) {
-        await runIn(gateway, [...before, command], expected[index] ?? '');
-      }
+      const states = Object.values(STATES).map((before, index) =>
+        runIn(gateway, [...before, command], expected[index] ?? ''),
+      );
+      await Promise.all(states);
     } finally {
       await gateway.stop();
     }
