@@ -220,6 +220,16 @@ test('a stop sends idle clients away with 421 and lets a transaction end', async
   assert.equal(gateway.delivered.length, 1);
 });
 
+test('a client that could go on after its message is sent away when we stop', async t => {
+  const gateway = await startTestGateway();
+  const busy = await inData(t, gateway);
+  const stopped = gateway.listener.stop(60_000);
+  busy.write('Subject: last\r\n\r\n.\r\n');
+  assert.match(await busy.reply(), /^250 2\.6\.0 /);
+  assert.match(await busy.reply(), /^421 4\.3\.2 /);
+  await stopped;
+});
+
 async function inData(t: TestContext, gateway: TestGateway): Promise<LineClient> {
   const client = await clientOf(t, gateway);
   await client.reply();
