@@ -61,7 +61,7 @@ test('the story of a relayed message is told in order of time', async t => {
 
 test('for each state it says what to do next', async t => {
   const next = {
-    held: `quarantine release ${ID}-1`,
+    held: `postern quarantine show ${ID}-1`,
     releasing: '--force',
     unknown: 'may send it a second time',
     refused: 'The sender was told and has it',
