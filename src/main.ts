@@ -325,7 +325,9 @@ export class Postern {
 
   async #openHttp(settings: Settings): Promise<void> {
     if (settings.http === 'off') return;
-    const routes = healthRoutes(() => this.health(), this.#need().metrics);
+    const { metrics, pipeline } = this.#need();
+    const load = () => ({ connections: this.#counter.total, scans: pipeline.inFlight() });
+    const routes = healthRoutes(() => this.health(), metrics, load);
     const server: HttpServer = createHttpServer({ name: 'http', routes, log: this.#log });
     this.#later('http', () => server.close());
     await server.listen(settings.http).catch(whyNotListening(settings.http, 'http'));

@@ -1,6 +1,7 @@
 // The daemons of the embedded default: two redis-servers and clamd as children. Where the settings name servers of the
 // site's own, nothing is started.
 
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Health } from '../mail/ports.ts';
@@ -25,13 +26,15 @@ const SIGNATURES = '/var/lib/clamav';
 /** Redis is waited for, clamd is not: it loads its signatures for up to a minute, and its scanner says unavailable. */
 export async function startDaemons(settings: Settings, log: Log): Promise<Daemons> {
   const children: Child[] = [];
+  // Children know their folder by its name: by whatever way we came to it, those of an earlier life are ours.
+  const data = await realpath(settings.data);
   const stop = async () => {
     await Promise.all(children.map(child => child.stop()));
   };
   const redis = async (kind: 'queue' | 'memory'): Promise<string> => {
     const url = settings.redis[kind];
     if (url !== 'embedded') return url;
-    const folder = join(settings.data, 'redis', kind);
+    const folder = join(data, 'redis', kind);
     const server = await createRedisServer({ program: await program('redis-server'), folder, kind, log });
     children.push(server);
     if (!(await server.start())) log.warn({ redis: kind }, 'redis-server is not ready yet');
@@ -42,7 +45,7 @@ export async function startDaemons(settings: Settings, log: Log): Promise<Daemon
     if (!enabled || address.kind !== 'embedded') return null;
     const clamd = await createClamd({
       program: await program('clamd'),
-      folder: join(settings.data, 'clamd'),
+      folder: join(data, 'clamd'),
       signatures: SIGNATURES,
       maxMessageBytes: maxBytes,
       concurrency: CLAMD_THREADS,

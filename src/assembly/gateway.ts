@@ -74,15 +74,25 @@ export function gatewayRules({ limits, timeouts, hostname, bareNewlines, nextHop
 const OWN_RECEIVED_MAX = 3;
 /** A pause of a minute is not yet a drip. */
 const RATE_WINDOW_MS = 60_000;
-/** Counts messages and their time by step. Once for each `metrics`. */
+/** Counts messages, their bytes, and the time of steps and scanners. Once for each `metrics`. */
 export function messageCounter(metrics: Metrics): GatewayPorts['counted'] {
   const messages = metrics.counter('messages_total', 'Messages by verdict and by what became of them', [
     'outcome',
     'state',
   ]);
+  const size = metrics.counter('message_bytes_total', 'Bytes of all messages');
   const steps = metrics.seconds('step_seconds', 'Time of one message by step: data, scan, act', ['step']);
-  return (outcome, state, ms) => {
+  const scanners = metrics.seconds('scanner_seconds', 'Time of one message by scanner', ['scanner']);
+  const silent = metrics.counter('scanner_unavailable_total', 'Messages that a scanner gave no answer for', [
+    'scanner',
+  ]);
+  return ({ outcome, state, bytes, report, ms }) => {
     messages.add({ outcome, state });
+    size.add({}, bytes);
     for (const [step, took] of Object.entries(ms)) steps.observe(took, { step });
+    for (const [scanner, took] of Object.entries(report?.ms ?? {})) scanners.observe(took, { scanner });
+    for (const finding of report?.findings ?? []) {
+      if (finding.kind === 'unavailable') silent.add({ scanner: finding.scanner });
+    }
   };
 }

@@ -66,8 +66,16 @@ async function askPart(ask: () => Promise<Health> | Health): Promise<Health> {
   }
 }
 
+/** What is going on at this moment. */
+export interface Load {
+  readonly connections: number;
+  readonly scans: number;
+}
+
 /** /health: 200 while mail is taken and scanned, 503 when a part is down. /metrics: for Prometheus. */
-export function healthRoutes(report: () => Promise<HealthReport>, metrics: Metrics): HttpRoute[] {
+export function healthRoutes(report: () => Promise<HealthReport>, metrics: Metrics, load: () => Load): HttpRoute[] {
+  const connections = metrics.gauge('connections', 'SMTP connections that are open');
+  const scans = metrics.gauge('scans_in_flight', 'Messages that wait for their verdict');
   return [
     {
       method: 'GET',
@@ -80,7 +88,12 @@ export function healthRoutes(report: () => Promise<HealthReport>, metrics: Metri
     {
       method: 'GET',
       path: '/metrics',
-      handler: async () => ({ status: 200, text: await metrics.text(), contentType: 'text/plain; version=0.0.4' }),
+      handler: async () => {
+        const now = load();
+        connections.set(now.connections);
+        scans.set(now.scans);
+        return { status: 200, text: await metrics.text(), contentType: 'text/plain; version=0.0.4' };
+      },
     },
   ];
 }

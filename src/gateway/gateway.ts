@@ -1,6 +1,7 @@
 // What the gateway needs from the rest of Postern, and the choices it works by. main.ts fills both in; a reload puts
 // new ones in their place for the connections that come after it.
 
+import type { Report } from '../mail/finding.ts';
 import type { HopCapabilities, Ledger, Quarantine, ReleaseMarks, Router, ScanService, Spool } from '../mail/ports.ts';
 import type { Direction } from '../mail/session.ts';
 import type { Log } from '../platform/log.ts';
@@ -25,8 +26,19 @@ export interface GatewayPorts {
   /** Confirmed name of a client's address, null where it has none. */
   nameOf(clientAddress: string): Promise<string | null>;
   /** One message more in the metrics. */
-  counted(outcome: string, state: string, ms: Readonly<Record<string, number>>): void;
+  counted(message: Counted): void;
   readonly log: Log;
+}
+
+/** What the metrics hear of a message. */
+export interface Counted {
+  /** The verdict's outcome, or `failed` where there was none. */
+  readonly outcome: string;
+  readonly state: string;
+  readonly bytes: number;
+  readonly report: Report | null;
+  /** Milliseconds by step. */
+  readonly ms: Readonly<Record<string, number>>;
 }
 
 export interface GatewayRules {

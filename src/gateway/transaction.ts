@@ -366,7 +366,7 @@ export class Transaction {
       ...(error === undefined ? {} : { error: errorText(error) }),
     };
     this.#ports.log.info(fields, 'message');
-    this.#ports.counted(outcome, fields.state, this.#ms);
+    this.#ports.counted({ outcome, state: fields.state, bytes: fields.bytes, report: report ?? null, ms: this.#ms });
   }
 
   #warn(error: unknown, what: string): void {
