@@ -142,8 +142,14 @@ test('two on one data folder: the second says so and ends; what a dead one left 
     }
     assert.match(await sendMail(postern.port, { content: message('the first goes on', 'x') }), /^250 /);
   });
-  await t.test('both at the same moment, after a crash', async () => {
+  await t.test('after a crash, by another name of the folder', async () => {
+    const children = childrenOf(data);
     await postern.kill();
+    const next = await second();
+    assert.deepEqual(childrenOf(data), children, 'its daemons are taken over');
+    await next.kill();
+  });
+  await t.test('both at the same moment, after a crash', async () => {
     assert.ok(existsSync(join(data, 'control.sock')), 'the dead one has left its socket');
     const both = await Promise.allSettled([second(), startPostern(t, { folder, settings })]);
     const running = both.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []));
@@ -154,6 +160,8 @@ test('two on one data folder: the second says so and ends; what a dead one left 
     );
     assert.match(await sendMail(running[0]?.port ?? 0, { content: message('one goes on', 'x') }), /^250 /);
     assert.equal((await running[0]?.cli('reload'))?.code, 0, 'and it can be reached');
+    await running[0]?.stop();
+    assert.deepEqual([...childrenOf(data)], [], 'no child is left, by whichever way it came to the folder');
   });
 });
 

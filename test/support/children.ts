@@ -7,10 +7,9 @@ import { MARK } from '../../src/platform/process-id.ts';
 
 export type ChildName = 'redis-queue' | 'redis-memory' | 'clamd';
 
-/** Pids by name of all children that run for the data folder now. */
+/** Pids by name of all children that run for the data folder now, also where that has been removed. */
 export function childrenOf(data: string): ReadonlyMap<string, number> {
-  if (!existsSync(data)) return new Map();
-  const start = `${MARK}=${realpathSync(data)}/`;
+  const start = `${MARK}=${existsSync(data) ? realpathSync(data) : data}/`;
   const found = new Map<string, number>();
   for (const name of readdirSync('/proc').filter(entry => /^\d+$/.test(entry))) {
     const mark = environmentOf(name).find(variable => variable.startsWith(start));
