@@ -1,6 +1,6 @@
 // Files that survive a power cut: written beside, fsynced, renamed, the folder fsynced (I1). Mode 0600, folders 0700.
 
-import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Replaces `path` as a whole; a reader sees the old or the new content, and after this resolves the new is on disk. */
@@ -27,9 +27,28 @@ export async function syncFolder(path: string): Promise<void> {
   await synced(await open(path, 'r'));
 }
 
-/** The folder and those above it, readable by us alone. */
+/**
+ * The folder and those above it, readable by us alone. Not by mkdir's own `recursive`, which never ends where a folder
+ * above cannot be made (/proc).
+ */
 export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : '';
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    const above = dirname(path);
+    if (code !== 'ENOENT' || above === path || (await isThere(above))) throw error;
+    await makeFolder(above);
+    await makeFolder(path);
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** No error where there is none. */

@@ -97,6 +97,6 @@ test('an append-only file that is damaged is said, and what to do about it', asy
   const started = second.start();
   await waitFor('said', () => /append only file/.test(second.health().says));
   assert.match(second.health().next, /remove .*appendonlydir/);
-  await rm(join(folder, 'appendonlydir'), { recursive: true });
+  await rm(join(folder, 'appendonlydir'), { recursive: true, maxRetries: 20, retryDelay: 50 });
   assert.equal(await started, true);
 });
