@@ -5,19 +5,20 @@ import { CONTROL_SOCKET, controlRoutes, type Reloaded, type Status } from './ass
 import { type Daemons, startDaemons } from './assembly/daemons.ts';
 import { gatewayPorts, gatewayRules, messageCounter } from './assembly/gateway.ts';
 import { type HealthReport, healthReport, healthRoutes } from './assembly/health.ts';
-import { certificateOf, claimFolder, queueHost } from './assembly/identity.ts';
+import { certificateOf, claimFolder } from './assembly/identity.ts';
 import { whyNotListening } from './assembly/listening.ts';
 import { openRecords, type Records } from './assembly/records.ts';
 import { deliverBy } from './assembly/release.ts';
 import { createRoutes, type Routes } from './assembly/router.ts';
+import { createScanQueue } from './assembly/scan-queue.ts';
 import { createScanners } from './assembly/scanners.ts';
-import { createJudgeVersion, EXPAND_THREADS, type JudgeVersion, readRules } from './assembly/scanning.ts';
+import { createJudgeVersion, type JudgeVersion, readRules } from './assembly/scanning.ts';
 import { compareSettings } from './config/compare.ts';
 import { maskedSettings } from './config/mask.ts';
 import type { Settings } from './config/settings.ts';
 import { Listener, type ListenerOptions } from './gateway/smtp/listener.ts';
-import type { Scanner } from './mail/ports.ts';
-import { createPipeline, type Pipeline } from './pipeline/pipeline.ts';
+import type { Health, Scanner } from './mail/ports.ts';
+import type { Pipeline } from './pipeline/pipeline.ts';
 import type { Certificate } from './platform/certificate.ts';
 import { pause } from './platform/deadline.ts';
 import { CachedResolver } from './platform/dns.ts';
@@ -74,6 +75,8 @@ export class Postern {
   #rates: Rates | null = null;
   #counter: ConnectionCounter;
   #reloading: Promise<Reloaded> | null = null;
+  /** Why the last reload failed, '' where it did not. */
+  #reloadTrouble = '';
   /** What closes versions that a reload has replaced. */
   readonly #retired = new Set<() => Promise<void>>();
   #starting: Promise<void> = Promise.resolve();
@@ -133,7 +136,8 @@ export class Postern {
     this.#later('scanners', () => closeAll(this.#scanners));
     this.#version = await createJudgeVersion(settings, source, this.#scanners);
     this.#later('threads', () => this.#version?.expander.close());
-    const pipeline = this.#makePipeline(settings, daemons, records);
+    const current = () => this.#version;
+    const pipeline = createScanQueue({ settings, redisUrl: daemons.queueUrl, spool: records.spool, current, log });
     this.#later('pipeline', () => pipeline.close());
     this.#parts = { daemons, records, resolver, metrics, counted: messageCounter(metrics), pipeline };
     await this.#openHttp(settings);
@@ -171,6 +175,7 @@ export class Postern {
     const { daemons, records, resolver, pipeline } = this.#need();
     const ofPipeline = await pipeline.parts();
     return healthReport([
+      () => this.#reloadHealth(),
       ...ofPipeline.map(health => () => health),
       ...this.#scanners.map(scanner => () => scanner.health()),
       () => this.#version?.expander.health() ?? { part: 'rules', level: 'down', says: 'not started', next: '' },
@@ -204,7 +209,18 @@ export class Postern {
       () => this.#reload(),
     );
     this.#reloading = now;
+    now.catch(error => {
+      this.#reloadTrouble = errorText(error);
+    });
     return now;
+  }
+
+  /** After a reload that failed: the old version holds, and somebody believes in the new one. */
+  #reloadHealth(): Health {
+    const part = 'settings and rules';
+    if (this.#reloadTrouble === '') return { part, level: 'ok', says: `rules ${this.#ruleSet().digest}`, next: '' };
+    const says = `the last reload failed, the old version holds: ${this.#reloadTrouble}`;
+    return { part, level: 'degraded', says, next: 'mend the file, then postern reload' };
   }
 
   async #reload(): Promise<Reloaded> {
@@ -214,17 +230,24 @@ export class Postern {
     const certificate = await certificateOf(settings);
     const source = readRules(settings);
     const routes = createRoutes(settings, this.#log, this.#routes ?? undefined);
-    // Of the scanners only the lists may change live; the others keep their threads and connections.
-    const areNew = comparison.live.some(key => key.startsWith('scanners.'));
+    // Of the scanners only the lists and whom they spare may change live; else all keep their threads and connections.
+    const areNew = comparison.live.some(key => /^(?:scanners|domains)\b/.test(key));
     const scanners = areNew ? this.#makeScanners(settings, this.#need().resolver, daemons) : this.#scanners;
-    const version = await createJudgeVersion(settings, source, scanners);
+    const version = await createJudgeVersion(settings, source, scanners).catch(async error => {
+      if (areNew) await closeAll(scanners);
+      throw error;
+    });
     const rates = this.#makeRates(settings, daemons);
     // From here on nothing can fail: all is exchanged in one turn of the event loop.
     const old = { routes: this.#routes, version: this.#version, scanners: this.#scanners, rates: this.#rates };
     [this.#settings, this.#routes, this.#version, this.#scanners] = [settings, routes, version, scanners];
-    [this.#rates, this.#counter] = [rates, counterOf(settings)];
+    this.#rates = rates;
+    // A new counter knows nothing of the connections that are open: only where its limits are others.
+    if (comparison.live.some(key => key.startsWith('limits.connections'))) this.#counter = counterOf(settings);
+    this.#reloadTrouble = '';
     for (const listener of this.#listeners) listener.renew(this.#ports(), gatewayRules(settings), certificate);
     this.#retire(old);
+    this.#askHops();
     this.#log.info({ live: comparison.live, restart: comparison.restart, rules: version.rules.digest }, 'reloaded');
     return { live: comparison.live, restart: comparison.restart, rules: this.#ruleSet() };
   }
@@ -288,29 +311,6 @@ export class Postern {
     });
   }
 
-  #makePipeline(settings: Settings, daemons: Daemons, records: Records): Pipeline {
-    const { clamav, senderAuth, dnsLists, rules } = settings.scanners;
-    return createPipeline({
-      redisUrl: daemons.queueUrl,
-      host: queueHost(settings.hostname),
-      limits: { scans: settings.limits.scansInFlight, bytes: settings.limits.bytesInFlight },
-      concurrency: Math.min(SCANS_AT_ONCE, settings.limits.scansInFlight),
-      spool: records.spool,
-      parts: () => {
-        if (this.#version === null) throw new Error('not started');
-        return this.#version;
-      },
-      expandThreads: EXPAND_THREADS,
-      expandMs: rules.deadline,
-      scannerMs: {
-        clamav: clamav.deadline,
-        'sender-auth': senderAuth.deadline,
-        'dns-lists': dnsLists.deadline,
-      },
-      log: this.#log,
-    });
-  }
-
   async #openControl(settings: Settings): Promise<void> {
     const routes = controlRoutes({
       status: () => this.status(),
@@ -335,15 +335,16 @@ export class Postern {
 
   /** Asks all next hops now and every minute; what they can do is what EHLO offers. */
   #probeHops(): void {
-    const probe = () => {
-      for (const hop of this.#routes?.hopsBySettings.values() ?? []) {
-        hop.health().catch(error => this.#log.debug({ hop: hop.name, error: errorText(error) }, 'probe'));
-      }
-    };
-    probe();
-    const timer = setInterval(probe, PROBE_EVERY_MS);
+    this.#askHops();
+    const timer = setInterval(() => this.#askHops(), PROBE_EVERY_MS);
     timer.unref();
     this.#later('probe', () => clearInterval(timer));
+  }
+
+  #askHops(): void {
+    for (const hop of this.#routes?.hopsBySettings.values() ?? []) {
+      hop.health().catch(error => this.#log.debug({ hop: hop.name, error: errorText(error) }, 'probe'));
+    }
   }
 
   async #untilReady(pipeline: Pipeline): Promise<void> {
@@ -382,8 +383,6 @@ export class Postern {
   }
 }
 
-/** Messages that are read and asked about at once; more would only share the same cores. */
-const SCANS_AT_ONCE = 32;
 /** A memory Redis on the same host answers in well under a millisecond. */
 const MEMORY_COMMAND_MS = 500;
 /** A release waits for the next hop's reply to the dot. */

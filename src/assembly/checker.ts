@@ -9,7 +9,7 @@ import { CachedResolver } from '../platform/dns.ts';
 import { silentLog } from '../platform/log.ts';
 import { socketPath } from '../platform/unix-socket.ts';
 import { createScanners } from './scanners.ts';
-import { createJudgeVersion, EXPAND_THREADS, readRules } from './scanning.ts';
+import { createJudgeVersion, EXPAND_THREADS, readRules, scannerDeadlines } from './scanning.ts';
 
 export interface CheckerOptions {
   readonly settings: Settings;
@@ -41,12 +41,11 @@ export async function createChecker({ settings, offline, replay }: CheckerOption
     : createScanners({ settings, resolver, clamdSocket, hasOnlyOwnSignatures: () => false, log });
   const scanners = [...real.filter(scanner => scanner.name !== replay?.name), ...(replay === null ? [] : [replay])];
   const version = await createJudgeVersion(settings, source, scanners);
-  const { rules, clamav, senderAuth, dnsLists } = settings.scanners;
   const judge = createJudge({
     parts: () => version,
     expandThreads: EXPAND_THREADS,
-    expandMs: rules.deadline,
-    scannerMs: { clamav: clamav.deadline, 'sender-auth': senderAuth.deadline, 'dns-lists': dnsLists.deadline },
+    expandMs: settings.scanners.rules.deadline,
+    scannerMs: scannerDeadlines(settings),
     log,
   });
   return {

@@ -36,7 +36,7 @@ export function gatewayPorts(parts: GatewayParts): GatewayPorts {
     ledger: records.ledger,
     marks: records.quarantine.marks,
     deliverable: (path, stamp) => deliverable(readRanges(path), stamp, settings.hostname),
-    hopCapabilities: () => routes.capabilities(),
+    hopCapabilities: direction => routes.capabilities(direction),
     enter: address => counter.enter(address),
     // What goes out comes from our own networks, which the settings name.
     allows: async (what, address, direction) => direction === 'outgoing' || rates.allow(what, address),

@@ -6,14 +6,18 @@ import { createNextHop } from '../delivery/next-hop.ts';
 import type { Address } from '../mail/address.ts';
 import type { Policy } from '../mail/policy.ts';
 import type { HopCapabilities, NextHop, Route, Router } from '../mail/ports.ts';
+import type { Direction } from '../mail/session.ts';
 import type { Log } from '../platform/log.ts';
 
 export interface Routes {
   readonly route: Router;
   /** Every next hop once, by the text of its settings. */
   readonly hopsBySettings: ReadonlyMap<string, NextHop>;
-  /** What all next hops of our domains can do together; null until each has been seen. */
-  capabilities(): HopCapabilities | null;
+  /**
+   * What all next hops can do together that mail of this direction may take (incoming: those of our domains); null until
+   * each has been seen.
+   */
+  capabilities(direction: Direction): HopCapabilities | null;
   /** The next hop for mail that is released to this recipient. */
   hopFor(recipient: Address): NextHop | null;
 }
@@ -52,7 +56,10 @@ export function createRoutes(settings: Settings, log: Log, before?: Routes): Rou
   return {
     route,
     hopsBySettings: hops,
-    capabilities: () => together([...new Set([...incoming.values()].map(({ hop }) => hop))]),
+    capabilities: direction =>
+      together(
+        direction === 'incoming' ? [...new Set([...incoming.values()].map(({ hop }) => hop))] : [...hops.values()],
+      ),
     hopFor: address => own(address)?.hop ?? outgoing?.hop ?? null,
   };
 }

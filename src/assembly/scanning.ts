@@ -48,3 +48,9 @@ export function messageLimits({ limits }: Settings): MessageLimits {
   const { parts, depth, headerSize, nestedSize } = limits;
   return { ...DEFAULT_LIMITS, parts, depth, headerBytes: headerSize, nestedBytes: nestedSize };
 }
+
+/** Milliseconds by scanner name. */
+export function scannerDeadlines({ scanners }: Settings): Readonly<Record<string, number>> {
+  const { clamav, senderAuth, dnsLists } = scanners;
+  return { clamav: clamav.deadline, 'sender-auth': senderAuth.deadline, 'dns-lists': dnsLists.deadline };
+}

@@ -17,8 +17,8 @@ export interface GatewayPorts {
   readonly marks: ReleaseMarks;
   /** The file at `path` with `stamp` on top and without forged headers of our names (I2). */
   deliverable(path: string, stamp: string): AsyncIterable<Uint8Array>;
-  /** What all next hops of incoming mail can do together; null while none is known. */
-  hopCapabilities(): HopCapabilities | null;
+  /** What all next hops of this direction can do together; null while none is known. */
+  hopCapabilities(direction: Direction): HopCapabilities | null;
   /** Counts a connection; null where there are too many, else the function to call when it has closed. */
   enter(clientAddress: string): (() => void) | null;
   /** May this address send one more message, or open one more connection? By rate; true where nobody can say. */

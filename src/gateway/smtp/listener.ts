@@ -161,18 +161,19 @@ export class Listener extends SMTPServer implements Home {
 
   /** Bytes: the smaller of our limit and the next hops'. */
   sizeOffer(): number {
-    const theirs = this.direction === 'incoming' ? (this.ports.hopCapabilities()?.sizeBytes ?? null) : null;
+    // Of outgoing mail most goes to the smarthost, whatever our own servers take; a hop's own refusal is passed on.
+    const theirs = this.direction === 'incoming' ? (this.ports.hopCapabilities('incoming')?.sizeBytes ?? null) : null;
     return Math.min(this.rules.guard.messageBytes, theirs || Number.POSITIVE_INFINITY);
   }
 
   /** Only when every next hop is known to have it: there is no way down from SMTPUTF8 (RFC 6531 3.1). */
   offersSmtpUtf8(): boolean {
-    return this.ports.hopCapabilities()?.smtpUtf8 === true;
+    return this.ports.hopCapabilities(this.direction)?.smtpUtf8 === true;
   }
 
   /** A client that is told no converts by itself; one whose mail we would have to convert loses its signatures. */
   offersEightBitMime(): boolean {
-    return this.direction === 'outgoing' || this.ports.hopCapabilities()?.eightBitMime !== false;
+    return this.ports.hopCapabilities(this.direction)?.eightBitMime !== false;
   }
 
   #checkDeadlines(): void {

@@ -73,7 +73,7 @@ test('domains with the same next hop share it, and a reload keeps it', t => {
 });
 
 test('what next hops can do together is unknown until each has been seen', t => {
-  assert.equal(routesFor(t, SETTINGS).capabilities(), null);
+  assert.equal(routesFor(t, SETTINGS).capabilities('incoming'), null);
 });
 
 test('what is released goes to the hop of its domain, or out', t => {
