@@ -38,9 +38,12 @@ export async function makeFolder(path: string): Promise<void> {
     const code = error instanceof Error && 'code' in error ? error.code : '';
     if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
     const above = dirname(path);
-    if (code !== 'ENOENT' || above === path || (await isThere(above))) throw error;
-    await makeFolder(above);
-    await makeFolder(path);
+    if (code !== 'ENOENT' || above === path) throw error;
+    if (!(await isThere(above))) await makeFolder(above);
+    // Once more, and not for ever: in /proc the folder above is there, and nothing can be made in it.
+    await mkdir(path, { mode: 0o700 }).catch(async again => {
+      if (again.code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw again;
+    });
   }
 }
 

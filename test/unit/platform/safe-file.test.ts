@@ -38,6 +38,13 @@ test('folders are made with those above them, for us alone, and twice is the sam
   assert.equal(statSync(path).mode & 0o777, 0o700);
 });
 
+test('many may make the same folders at once', async t => {
+  const folder = folderFor(t);
+  for (let round = 0; round < 100; round++) {
+    await Promise.all(['a/x', 'a/y', 'a', 'a/x/z', 'b'].map(name => makeFolder(join(folder, String(round), name))));
+  }
+});
+
 test('a folder that cannot be made is an error, at once', async t => {
   const folder = folderFor(t);
   writeFileSync(join(folder, 'file'), '');
