@@ -46,8 +46,8 @@ const PROBE_EVERY_MS = 60_000;
 /** Starting waits so long for Redis before it listens; later it says 451 by itself. */
 const READY_WITHIN_MS = 10_000;
 
-/** Thrown where `stop` comes before the start has ended. */
-const STOPPED = new Error('told to stop before the start had ended');
+/** Thrown where `stop` comes before a start or a reload. */
+const STOPPED = new Error('told to stop');
 
 /** The parts that live as long as the process. */
 interface Parts {
@@ -160,6 +160,8 @@ export class Postern {
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#starting.catch(() => undefined);
+    // A reload under way makes threads and connections of its own.
+    await this.#reloading?.catch(() => undefined);
     await Promise.all(this.#listeners.splice(0).map(listener => listener.stop(DRAIN_MS)));
     await Promise.all([...this.#retired].map(close => close()));
     for (const { what, stop } of this.#undo.splice(0).reverse()) {
@@ -225,6 +227,7 @@ export class Postern {
 
   async #reload(): Promise<Reloaded> {
     const { daemons } = this.#need();
+    this.#goOn();
     const comparison = compareSettings(this.#settings, this.#options.readSettings());
     const settings = comparison.effective;
     const certificate = await certificateOf(settings);

@@ -4,6 +4,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import { type Certificate, readCertificate, selfSigned } from '../platform/certificate.ts';
+import { errorText } from '../platform/log.ts';
+import { BadFile } from '../platform/problem.ts';
 import { makeFolder } from '../platform/safe-file.ts';
 import { lockFolder } from '../store/folder-lock.ts';
 
@@ -17,8 +19,16 @@ export async function claimFolder(data: string): Promise<() => void> {
   throw new Error(`a gateway is running on ${data} already: stop it first, or name another data folder`);
 }
 
+/** Throws BadFile where the files named in the settings are no pair. */
 export async function certificateOf({ tls, data, hostname: name }: Settings): Promise<Certificate> {
-  return tls === null ? selfSigned(join(data, 'keys'), name) : readCertificate(tls);
+  if (tls === null) return selfSigned(join(data, 'keys'), name);
+  try {
+    return await readCertificate(tls);
+  } catch (error) {
+    const message = `this certificate cannot be used: ${errorText(error)}`;
+    const hint = 'tls.certificate and tls.key name two PEM files that belong together';
+    throw new BadFile([{ file: tls.certificate, line: 1, column: 1, message, hint, source: '' }]);
+  }
 }
 
 /** Names this host's queue; the same after every restart. */

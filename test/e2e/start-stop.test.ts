@@ -165,6 +165,14 @@ test('two on one data folder: the second says so and ends; what a dead one left 
   });
 });
 
+test('I9: a reload that is under way when it is told to stop does not keep it alive', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const { postern } = await start(t);
+  postern.child.kill('SIGHUP');
+  await new Promise(resolve => setTimeout(resolve, 50));
+  await ends(postern, 'SIGTERM');
+});
+
 interface World {
   readonly t: TestContext;
   readonly folder: string;
