@@ -17,7 +17,6 @@ test('signed mail comes out of IMAP and POP3 as the same bytes, still valid; GTU
   const keyRecord = `v=DKIM1; k=rsa; p=${publicKey.export({ type: 'spki', format: 'der' }).toString('base64')}`;
   const unbound = await startUnbound([
     `s._domainkey.sender.example. 60 IN TXT ${txt(keyRecord)}`,
-    'sender.example. 60 IN TXT "v=spf1 ip4:127.0.0.77 -all"',
     '_dmarc.sender.example. 60 IN TXT "v=DMARC1; p=reject"',
   ]);
   t.after(() => unbound.stop());
@@ -42,11 +41,12 @@ test('signed mail comes out of IMAP and POP3 as the same bytes, still valid; GTU
     'Authentication-Results: mx.example.org; spf=pass (forged) smtp.mailfrom=bank.example',
     'Authentication-Results: other.example; spf=pass smtp.mailfrom=sender.example',
   ]);
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const key = { signingDomain: 'sender.example', selector: 's', privateKey: pem };
   const signatures = await dkimSign(Buffer.from(unsigned), {
-    signingDomain: 'sender.example',
-    selector: 's',
-    privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    canonicalization: 'simple/simple',
+    // The types ask for these three, the code for signatureData.
+    ...key,
+    signatureData: [{ ...key, canonicalization: 'simple/simple' }],
   });
   const signed = `${signatures.signatures}${unsigned}`;
   const reply = await sendMail(postern.port, { content: signed, address: '127.0.0.77' });
@@ -67,7 +67,6 @@ test('signed mail comes out of IMAP and POP3 as the same bytes, still valid; GTU
     const ours = text.slice(0, -honest.length);
     assert.match(ours, /^Authentication-Results: mx\.example\.org;/m);
     assert.match(ours, /dkim=pass/);
-    assert.match(ours, /spf=pass/);
     assert.match(ours, /dmarc=pass/);
     assert.match(ours, /^X-Spam-Status: No, score=/m);
     assert.doesNotMatch(text, /forged by the sender/);
