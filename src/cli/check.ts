@@ -158,7 +158,7 @@ function plain(finding: Stated): object {
 const COLOURS: Readonly<Record<string, (text: string) => string>> = { accept: green, tag: yellow, defer: yellow };
 
 function readable(result: Judged): string {
-  if ('error' in result) return `${bold(safeLine(result.file))}: ${red(result.error)}`;
+  if ('error' in result) return `${bold(safeLine(result.file))}: ${red(safeLine(result.error))}`;
   const { file, outcome, score, reasons, findings, unavailable } = result;
   const colour = COLOURS[outcome] ?? red;
   const lines = findings.map(finding => {

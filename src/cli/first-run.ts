@@ -44,7 +44,7 @@ async function untilScannersAnswer(postern: Postern): Promise<void> {
     const { parts } = await postern.health();
     const waited = parts.filter(part => part.part === 'clamav' || part.part === 'clamd');
     if (waited.every(part => part.level !== 'down' || /no virus signatures/i.test(part.says))) return;
-    await pause(250);
+    await pause(1000);
   }
 }
 

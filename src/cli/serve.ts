@@ -52,6 +52,8 @@ async function makeData(folder: string): Promise<void> {
   }
 }
 
+/** After the end of everything: for what is still on its way to the terminal. */
+const GONE_WITHIN_MS = 1000;
 const LOG_FILE = 'postern.log';
 const FIRST_RUN_FILE = 'samples-sent';
 
@@ -74,6 +76,8 @@ function untilTold(postern: Postern, log: Log): Promise<void> {
       void postern.stop().then(() => {
         log.info({}, 'stopped');
         resolve();
+        // All is closed. A timer of a library that had just lost its Redis must not keep the process for ever.
+        setTimeout(() => process.exit(), GONE_WITHIN_MS).unref();
       });
     };
     process.on('SIGTERM', stop);

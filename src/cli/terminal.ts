@@ -95,5 +95,13 @@ export function print(text: string): void {
 
 /** One JSON value on a line. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value));
+  print(jsonLine(value));
+}
+
+/** What JSON leaves as it is and a terminal obeys: C1 controls, line separators, marks that turn the reading order. */
+const UNSEEN = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** The same value for a program, and harmless for a terminal. */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(value).replace(UNSEEN, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

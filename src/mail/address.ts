@@ -18,13 +18,13 @@ export const DOMAIN_MAX = 255;
 export const PATH_MAX = 512;
 
 /**
- * atext of RFC 5322 3.2.3, and the characters beyond ASCII (RFC 6531 3.3) without controls, line separators, halves of
- * surrogate pairs, the byte order mark and U+FFFD, which is what bytes that are no UTF-8 become.
+ * atext of RFC 5322 3.2.3, and the characters beyond ASCII (RFC 6531 3.3) without controls, line separators, marks that
+ * turn the reading order, halves of surrogate pairs, the byte order mark and U+FFFD, which is what bytes that are no UTF-8 become.
  */
 const ATOM =
-  /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u00a1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff01-\ufff8\u{10000}-\u{10fffd}]+$/u;
+  /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u00a1-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff01-\ufff8\u{10000}-\u{10fffd}]+$/u;
 const QUOTED =
-  /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e\u00a1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff01-\ufff8\u{10000}-\u{10fffd}]|\\[\x20-\x7e])*)"$/u;
+  /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e\u00a1-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff01-\ufff8\u{10000}-\u{10fffd}]|\\[\x20-\x7e])*)"$/u;
 /** RFC 5321 4.1.3. */
 const IPV4_LITERAL = /^\[(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!\])|(?=\]))){4}\]$/;
 const IPV6_LITERAL = /^\[IPv6:([0-9A-Fa-f.:]{2,45})\]$/i;

@@ -18,8 +18,6 @@ export interface RatesOptions {
   readonly messagesPerHour: number;
   /** Connections a client network may open in a minute. */
   readonly connectionsPerMinute: number;
-  /** Is this address free of limits? Such as the trusted networks. */
-  readonly isExempt?: (address: string) => boolean;
   readonly log: Log;
   /** Epoch milliseconds; for tests. */
   readonly now?: () => number;
@@ -51,7 +49,7 @@ export function createRates(options: RatesOptions): Rates {
 
   async function allow(kind: RateKind, address: string): Promise<boolean> {
     const network = clientNetwork(address);
-    if (network === null || options.isExempt?.(address) === true || now() < restUntil) return true;
+    if (network === null || now() < restUntil) return true;
     const windowMs = WINDOW_MS[kind];
     // The window is part of the key, so that one that is never seen again goes by itself.
     const key = `rate:${prefix}:${kind}:${Math.floor(now() / windowMs)}:${network}`;

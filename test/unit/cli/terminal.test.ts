@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { table } from '../../../src/cli/terminal.ts';
+import { jsonLine, table } from '../../../src/cli/terminal.ts';
 
 const COLUMNS = [{ title: 'ID' }, { title: 'SCORE', align: 'right' }, { title: 'SUBJECT', wraps: true }] as const;
 
@@ -55,4 +55,11 @@ for (const [name, cell, expected] of HOSTILE) {
 test('a cell without end is cut and says so; a missing one is empty', () => {
   const shown = table([{ title: 'A' }, { title: 'B' }], [['x'.repeat(5000)]], 80);
   assert.match(shown, /^x{1000}… \(5000 characters\)$/m);
+});
+
+test('JSON says the same to a program and nothing to a terminal', () => {
+  const hostile = { subject: 'a\u009b31m\u202eb\u2066\u2028\u001b[2J\u007f' };
+  const line = jsonLine(hostile);
+  assert.deepEqual(JSON.parse(line), hostile);
+  assert.match(line, /^[\x20-\x7e]*$/);
 });

@@ -138,3 +138,10 @@ test('long hostile arguments are answered at once', () => {
   // Two seconds of the processor are far beyond what linear work takes, and far below what exponential work does.
   assert.ok(process.cpuUsage(spent).user < 2_000_000);
 });
+
+test('marks that turn the reading order are no part of an address', () => {
+  for (const mark of ['\u202a', '\u202e', '\u2066', '\u2069', '\u2028']) {
+    assert.equal(parseAddress(`a${mark}b@example.org`), null);
+    assert.equal(parseAddress(`"a${mark}b"@example.org`), null);
+  }
+});
