@@ -21,15 +21,12 @@ export interface RedisConnection {
   ping(): Promise<void>;
   /** Names the life of the server: another one after a restart. */
   runId(): Promise<string>;
-  get(key: string): Promise<string | null>;
-  set(key: string, value: string, expiresMs: number): Promise<void>;
   /** Sets the key and tells the channel, in one go. */
   setAndPublish(note: PublishedKey): Promise<void>;
   /** The key's value in one round trip, and the key is gone. */
   take(key: string): Promise<string | null>;
   /** Counts up from 0 and gives the key (again) its time to live. */
   increment(key: string, expiresMs: number): Promise<number>;
-  exists(key: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -159,14 +156,6 @@ class Connection implements RedisConnection {
     return /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
   }
 
-  get(key: string): Promise<string | null> {
-    return this.#answered(this.#redis.get(key));
-  }
-
-  async set(key: string, value: string, expiresMs: number): Promise<void> {
-    await this.#answered(this.#redis.set(key, value, 'PX', atLeastOne(expiresMs)));
-  }
-
   async setAndPublish({ key, value, expiresMs, channel, message }: PublishedKey): Promise<void> {
     const commands = this.#redis.multi().set(key, value, 'PX', atLeastOne(expiresMs)).publish(channel, message);
     await this.#answered(all(commands.exec()));
@@ -180,10 +169,6 @@ class Connection implements RedisConnection {
     const commands = this.#redis.multi().incr(key).pexpire(key, atLeastOne(expiresMs));
     const [count] = await this.#answered(all(commands.exec()));
     return Number(count);
-  }
-
-  async exists(key: string): Promise<boolean> {
-    return (await this.#answered(this.#redis.exists(key))) === 1;
   }
 
   close(): Promise<void> {
