@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 
-import { childPid, endChildrenAfter } from '../support/children.ts';
+import { childPid, childrenOf, endChildrenAfter } from '../support/children.ts';
 import { startFakeClamd } from '../support/fake-clamd.ts';
 import { type FakeHop, startFakeHop } from '../support/fake-hop.ts';
 import { healthOf, partOf } from '../support/health.ts';
@@ -109,6 +109,15 @@ test('the memory’s Redis away: mail flows, and health says what is missing', a
       await waitFor('it to be back', async () => (await partOf(postern, 'redis-memory'))?.level === 'ok');
     });
   }
+});
+
+test('SIGTERM while Redis is away ends the gateway all the same', async t => {
+  if (!needs(t, 'redis-server')) return;
+  const { postern, data } = await start(t, 'clamav: {enabled: false}');
+  for (const name of ['redis-queue', 'redis-memory'] as const) process.kill(childPid(data, name), 'SIGKILL');
+  await postern.stop();
+  assert.equal(postern.child.exitCode, 0, postern.log());
+  assert.deepEqual([...childrenOf(data)], []);
 });
 
 async function start(t: TestContext, clamav: string): Promise<{ hop: FakeHop; postern: RunningPostern; data: string }> {
