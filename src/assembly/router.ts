@@ -71,6 +71,7 @@ function makeHop(hop: NextHopSettings, hostname: string, log: Log): NextHop {
     tls: hop.tls,
     hostname,
     timeouts: { connectMs: connect, commandMs: reply, afterDotMs: afterDot },
+    pool: { maxConnections: hop.connections },
     log,
   });
 }

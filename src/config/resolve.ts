@@ -15,7 +15,7 @@ import type {
   RuleFolder,
   Settings,
 } from './settings.ts';
-import { DEMO_DOMAIN, DEMO_HOP, type Parsed } from './table.ts';
+import { DEMO_DOMAIN, DEMO_HOP, HOP_CONNECTIONS, type Parsed } from './table.ts';
 import { SHIPPED } from './table-scanners.ts';
 
 /** What the settings depend on beside the file. */
@@ -89,12 +89,14 @@ export type RawHop = NonNullable<Parsed['outgoing']>['nextHop'];
 
 function resolveHop(raw: RawHop, data: string, usual: Parsed['timeouts']): NextHopSettings {
   const hosts = hostsOf(raw).map(host => (host.kind === 'maildir' ? absolute(host, data) : host));
-  const own = !Array.isArray(raw) && 'hosts' in raw ? raw : { tls: undefined, timeouts: undefined };
+  const own =
+    !Array.isArray(raw) && 'hosts' in raw ? raw : { tls: undefined, connections: HOP_CONNECTIONS, timeouts: undefined };
   const { connect = usual.hopConnect, reply = usual.hopReply, afterDot = usual.hopAfterDot } = own.timeouts ?? {};
   return {
     name: hosts.map(host => host.text).join(', '),
     hosts,
     tls: own.tls ?? 'may',
+    connections: own.connections,
     timeouts: { connect, reply, afterDot },
   };
 }

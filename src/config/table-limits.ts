@@ -82,7 +82,7 @@ export const limits = group(
 );
 
 export const timeouts = group(
-  'How long. A sender waits ten minutes after its final dot (RFC 5321 4.5.3.2.6): scan and hopAfterDot together stay below that.',
+  'How long. A sender waits ten minutes after its final dot (RFC 5321 4.5.3.2.6): whatever these say, it has its reply after nine and a half.',
   {
     command: setting(duration('10s', '1h'), {
       default: '5m',
@@ -119,7 +119,7 @@ export const timeouts = group(
       default: '5m',
       live: true,
       about:
-        'For the reply of the next hop to the final dot. Silence beyond it becomes 451 and the recorded state unknown: nobody can tell whether it took the message.',
+        'For the reply of the next hop to the final dot, or what is left of the nine and a half minutes. Silence beyond it becomes 451 and the recorded state unknown: nobody can tell whether it took the message.',
     }),
   },
 );

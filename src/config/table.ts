@@ -32,6 +32,9 @@ import {
 import { limits, timeouts } from './table-limits.ts';
 import { SCANNERS, scanners } from './table-scanners.ts';
 
+/** Connections to one host of a next hop, where nothing is said. */
+export const HOP_CONNECTIONS = 40;
+
 const hop = () =>
   either('a next hop such as "smtp://10.0.0.5:25", a list of them, or hosts with tls and timeouts', [
     nextHop(),
@@ -44,6 +47,11 @@ const hop = () =>
         shown: '`may`',
         about:
           'STARTTLS: `may` when the host offers it, `must` always but with any certificate, `verify` with a certificate for its name.',
+      }),
+      connections: setting(count(1, 1000), {
+        default: HOP_CONNECTIONS,
+        about:
+          'To each of its hosts at a time; Postfix allows a client 50 (`smtpd_client_connection_count_limit`). Those for whom none becomes free hear 451.',
       }),
       timeouts: optional(
         entry({

@@ -61,6 +61,8 @@ export async function openSession(
 }
 
 class Opener {
+  /** Of `performance.now()`: connectMs are for all steps together, also for the second connection in clear. */
+  readonly #until: number;
   readonly #host: ServerHost;
   readonly #settings: HopSettings;
   readonly #signal: AbortSignal;
@@ -69,15 +71,15 @@ class Opener {
     this.#host = host;
     this.#settings = settings;
     this.#signal = signal;
+    this.#until = performance.now() + settings.timeouts.connectMs;
   }
 
   async open(withTls: boolean): Promise<HopSession> {
-    const { connectMs, commandMs } = this.#settings.timeouts;
     if (this.#signal.aborted) throw new WireFailed('aborted', 'given up before connecting');
-    const wire = await connectWire(this.#host, { ms: connectMs, signal: this.#signal });
+    const wire = await connectWire(this.#host, { ms: this.#left(), signal: this.#signal });
     try {
       wire.expectReply();
-      const greeting = await wire.reply('connecting', { ms: commandMs, signal: this.#signal });
+      const greeting = await wire.reply('connecting', { ms: this.#left(), signal: this.#signal });
       // RFC 5321 4.3.1: 554 (no service) and 421 are the host's refusal; nobody else's mail has been named yet.
       if (greeting.code !== 220) throw new HostFailed(`greeted with ${said(greeting)}`);
       let greeted = await this.#hello(wire);
@@ -105,7 +107,7 @@ class Opener {
 
   /** True when the connection is encrypted now. */
   async #encrypt(wire: Wire, { keywords }: Greeted): Promise<boolean> {
-    const { tls, ca, timeouts } = this.#settings;
+    const { tls, ca } = this.#settings;
     const isNeeded = tls !== 'may';
     if (!keywords.has('STARTTLS')) {
       if (isNeeded) throw new HostFailed('offers no STARTTLS, which the settings ask for');
@@ -118,12 +120,18 @@ class Opener {
     }
     const host = 'host' in this.#host.at ? this.#host.at.host : '';
     const options = { host, isVerified: tls === 'verify', ...(ca === undefined ? {} : { ca }) };
-    await wire.startTls(options, { ms: timeouts.connectMs, signal: this.#signal });
+    // Where a handshake that hangs is no end, half of the time is kept for going on in clear.
+    const ms = isNeeded ? this.#left() : this.#left() / 2;
+    await wire.startTls(options, { ms, signal: this.#signal });
     return true;
   }
 
   #ask(wire: Wire, line: string): Promise<ParsedReply> {
-    return wire.command(line, { ms: this.#settings.timeouts.commandMs, signal: this.#signal });
+    return wire.command(line, { ms: this.#left(), signal: this.#signal });
+  }
+
+  #left(): number {
+    return Math.max(1, Math.round(this.#until - performance.now()));
   }
 }
 

@@ -1,12 +1,11 @@
 // One transaction on a lent connection (port HopTransaction). A 4yz or 5yz is a value; HopLost says that the server
 // went away. A connection that died before the first byte of the message is replaced and the commands said again;
-// after that byte nothing is ever sent twice.
+// after that byte nothing is ever sent twice. While its client is idle, sends slowly or is scanned, a transaction rests:
+// others use the connection, or a few idle clients would stop all mail.
 
 import type { Recipient, ReversePath } from '../mail/envelope.ts';
 import { HopLost, MailError } from '../mail/error.ts';
 import type { HopCapabilities, HopReply, HopTransaction } from '../mail/ports.ts';
-import { withDeadline } from '../platform/deadline.ts';
-
 import { type MailParameters, mailCommand, rcptCommand } from './commands.ts';
 import { DotStuffer, stuffed } from './dot-stuffer.ts';
 import { isGood, type SessionCapabilities } from './hop-session.ts';
@@ -23,8 +22,9 @@ export interface TransactionParts {
   readonly lease: Lease;
   readonly timeouts: HopTimeouts;
   readonly oneRecipient: boolean;
-  /** Another connection, not a kept one, to any host. Throws MailError. */
-  readonly reopen: (signal: AbortSignal) => Promise<Lease>;
+  readonly restMs: number;
+  /** Another connection to any host; `fresh`: not a kept one. Throws MailError. */
+  readonly take: (signal: AbortSignal, how: { fresh: boolean }) => Promise<Lease>;
   /** This host broke its connection: others are tried before it. */
   readonly onLost: (lease: Lease, failure: WireFailed) => void;
 }
@@ -41,10 +41,15 @@ export class SmtpTransaction implements HopTransaction {
   /** A command is under way, or the peer is inside DATA: the connection cannot be given back. */
   #isBetweenCommands = true;
   #isReleased = false;
+  /** The connection was given back until there is something to say. */
+  #isResting = false;
+  #restTimer: NodeJS.Timeout | undefined;
+  readonly #ended = new AbortController();
 
   constructor(parts: TransactionParts) {
     this.#parts = parts;
     this.#lease = parts.lease;
+    this.#restSoon();
   }
 
   get host(): string {
@@ -73,10 +78,10 @@ export class SmtpTransaction implements HopTransaction {
   }
 
   /**
-   * `signal` counts up to the dot: nothing is passed on then. After the dot only afterDotMs ends the waiting (or
-   * `release`), for the server has the message now, and what became of it is worth more than haste.
+   * `signal` counts up to the dot: nothing is passed on then. After the dot only afterDotMs and `replyBy` end the waiting
+   * (or `release`), for the server has the message now, and what became of it is worth more than haste.
    */
-  async data(body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<HopReply> {
+  async data(body: AsyncIterable<Uint8Array>, signal: AbortSignal, replyBy?: number): Promise<HopReply> {
     const reply = await this.#command(() => 'DATA', signal);
     if (reply.code !== 354) return reply;
     this.#isBetweenCommands = false;
@@ -84,7 +89,7 @@ export class SmtpTransaction implements HopTransaction {
     const early = await this.#sendBody(stuffed(body, stuffer, signal), signal);
     if (early !== null) return early;
     const ending = stuffer.end();
-    const last = await this.#sendDot(ending);
+    const last = await this.#sendDot(ending, replyBy ?? Number.POSITIVE_INFINITY);
     this.#isBetweenCommands = true;
     return last;
   }
@@ -92,19 +97,40 @@ export class SmtpTransaction implements HopTransaction {
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
+    clearTimeout(this.#restTimer);
     this.#lease.end(this.#isBetweenCommands);
+    this.#ended.abort(new HopLost(false, `${this.host}: released`));
+  }
+
+  #restSoon(): void {
+    if (this.#isReleased) return;
+    this.#restTimer = setTimeout(() => {
+      // One that died meanwhile is dropped here, and is no reopening later.
+      this.#isResting = true;
+      this.#lease.end(true);
+    }, this.#parts.restMs);
   }
 
   /** Says a command; on a dead connection once more, on a new one, where that is allowed. */
   async #command(line: Line, signal: AbortSignal): Promise<HopReply> {
     if (this.#isReleased) throw new HopLost(false, `${this.host}: released before`);
+    clearTimeout(this.#restTimer);
+    if (this.#isResting) await this.#wake(signal);
+    const reply = await this.#saySafely(line, signal);
+    if (this.#isBetweenCommands) this.#restSoon();
+    else if (reply.code === 421) this.#lease.end(false); // Its client may stay for long.
+    return reply;
+  }
+
+  async #saySafely(line: Line, signal: AbortSignal): Promise<HopReply> {
     const isData = line(this.#lease.session.capabilities) === 'DATA';
     const first = await this.#say(line, signal);
     const isGone =
       first instanceof WireFailed ? first.kind === 'closed' : first.code === 421 && this.#mayBeStale(isData);
     if (!isGone || this.#isReleased || this.#reopens >= REOPENS_MAX) return this.#valueOf(first);
     if (first instanceof WireFailed && !this.#mayBeStale(isData)) this.#parts.onLost(this.#lease, first);
-    await this.#reopen(signal);
+    this.#reopens++;
+    await this.#restore(signal, { fresh: true });
     return this.#valueOf(await this.#say(line, signal));
   }
 
@@ -145,22 +171,23 @@ export class SmtpTransaction implements HopTransaction {
     return new HopLost(afterDot, `${this.host}: ${failure.message}`);
   }
 
-  /** A new connection with the same transaction on it. What was accepted has to be accepted again. */
-  async #reopen(signal: AbortSignal): Promise<void> {
+  /** After a rest. A kept connection may have died without our knowing, which a new one shows. */
+  async #wake(signal: AbortSignal): Promise<void> {
+    if (await this.#restore(signal, { fresh: false })) return;
     this.#reopens++;
+    await this.#restore(signal, { fresh: true });
+  }
+
+  /**
+   * Another connection with the same transaction on it. What was accepted has to be accepted again. False where it was
+   * a kept one that turned out to be closed. MAIL and RCPT come without a signal: `take` has a deadline of its own.
+   */
+  async #restore(signal: AbortSignal, how: { fresh: boolean }): Promise<boolean> {
     const before = this.capabilities;
     this.#lease.end(false);
-    const { connectMs, commandMs } = this.#parts.timeouts;
-    // MAIL and RCPT come without a signal: this is as long as one host may take to connect and greet.
-    const ms = connectMs + 3 * commandMs;
-    this.#lease = await withDeadline(
-      ms,
-      'next hop: connecting again',
-      inner => this.#parts.reopen(inner),
-      signal,
-    ).catch(error => {
-      throw error instanceof MailError ? error : new HopLost(false, 'connecting again took too long', { cause: error });
-    });
+    this.#lease = await this.#parts.take(AbortSignal.any([signal, this.#ended.signal]), how);
+    this.#isResting = false;
+    this.#isBetweenCommands = true;
     if (this.#isReleased) {
       this.#lease.end(true);
       throw new HopLost(false, `${this.host}: released meanwhile`);
@@ -168,16 +195,21 @@ export class SmtpTransaction implements HopTransaction {
     if (isLess(this.capabilities, before)) {
       throw new MailError('unknownError', `${this.host}: can do less than the host before it`);
     }
-    if (this.#mail !== null) await this.#repeat('the sender', this.#mail, signal);
+    if (this.#mail !== null && !(await this.#repeat('the sender', this.#mail, signal))) return false;
     // Only those that were accepted: our client was told that the others were not.
     for (const recipient of this.#accepted) {
-      await this.#repeat('a recipient', () => rcptCommand(recipient, this.#isUtf8), signal);
+      if (!(await this.#repeat('a recipient', () => rcptCommand(recipient, this.#isUtf8), signal))) return false;
     }
+    return true;
   }
 
-  async #repeat(whom: string, line: Line, signal: AbortSignal): Promise<void> {
-    const reply = this.#valueOf(await this.#say(line, signal));
-    if (isGood(reply)) return;
+  /** False where a kept connection is dead. */
+  async #repeat(whom: string, line: Line, signal: AbortSignal): Promise<boolean> {
+    const said = await this.#say(line, signal);
+    const isClosed = said instanceof WireFailed ? said.kind === 'closed' : said.code === 421;
+    if (isClosed && this.#lease.isReused && !this.#isReleased) return false;
+    const reply = this.#valueOf(said);
+    if (isGood(reply)) return true;
     // One reply stands for all recipients now, so it has to be temporary: the client comes again and is told at RCPT.
     throw new MailError(
       'unknownError',
@@ -216,15 +248,15 @@ export class SmtpTransaction implements HopTransaction {
     throw this.#lost(false, new WireFailed('garbled', `said ${reply.code} before the dot`));
   }
 
-  async #sendDot(ending: string): Promise<HopReply> {
+  async #sendDot(ending: string, replyBy: number): Promise<HopReply> {
     const { wire } = this.#lease.session;
-    const { afterDotMs } = this.#parts.timeouts;
+    const ms = Math.max(1, Math.min(this.#parts.timeouts.afterDotMs, replyBy - Date.now()));
     if (wire.hasReply) return this.#earlyReply();
     if (wire.failure !== null) throw this.#lost(false, wire.failure);
     try {
       // The bytes before are with the kernel (wire.write waits), so until here the message cannot have been taken.
-      wire.write(ending, { ms: afterDotMs }).catch(() => undefined); // Its failure is the reply's failure.
-      const parsed = await wire.reply('the dot', { ms: afterDotMs });
+      wire.write(ending, { ms }).catch(() => undefined); // Its failure is the reply's failure.
+      const parsed = await wire.reply('the dot', { ms });
       const reply = hopReply(parsed);
       if (reply.code < 300 || reply.code >= 400) {
         if (reply.code === 421) wire.destroy('said 421');

@@ -10,9 +10,11 @@ export type TlsMode = 'none' | 'may' | 'must' | 'verify';
 
 /** Milliseconds. RFC 5321 4.5.3.2 is more patient, but our own client waits behind us. */
 export interface HopTimeouts {
-  /** To connect, and for the TLS handshake. */
+  /** From connecting to the reply to EHLO, TLS included: one host, as a whole. */
   readonly connectMs: number;
-  /** For the greeting and for the whole reply to each command. */
+  /** For a connection, over all hosts and the waiting for a free one. */
+  readonly openMs: number;
+  /** For the whole reply to each command. */
   readonly commandMs: number;
   /** For the peer to take one piece of the message. */
   readonly blockMs: number;
@@ -28,6 +30,8 @@ export interface HopPool {
   readonly idleMs: number;
   /** How long an open may wait for a free connection. */
   readonly waitMs: number;
+  /** After so long without a command, a transaction gives its connection back until it has something to say. */
+  readonly restMs: number;
 }
 
 export interface NextHopOptions {
@@ -45,11 +49,20 @@ export interface NextHopOptions {
 
 export const HOP_TIMEOUTS: HopTimeouts = {
   connectMs: 30_000,
+  // A sender waits 5 minutes at RCPT (RFC 5321 4.5.3.2.3), and MAIL and RCPT are still to be said: twice commandMs.
+  openMs: 150_000,
   commandMs: 60_000,
   blockMs: 180_000,
   afterDotMs: 300_000,
 };
-export const HOP_POOL: HopPool = { maxConnections: 40, maxMessages: 100, idleMs: 30_000, waitMs: 10_000 };
+/** restMs: below waitMs, so that idle transactions keep nobody out; above the scan of most messages. */
+export const HOP_POOL: HopPool = {
+  maxConnections: 40,
+  maxMessages: 100,
+  idleMs: 30_000,
+  waitMs: 10_000,
+  restMs: 3000,
+};
 
 /** A host that failed is tried last for this long, doubled with each failure. */
 export const BACK_OFF_MIN_MS = 30_000;

@@ -2,15 +2,15 @@
 
 import { MailError } from '../mail/error.ts';
 import type { Health, HopCapabilities, HopTransaction, NextHop } from '../mail/ports.ts';
-import { withDeadline } from '../platform/deadline.ts';
+import { DeadlinePassed, withDeadline } from '../platform/deadline.ts';
 import { errorText } from '../platform/log.ts';
 import { SmtpTransaction } from './hop-transaction.ts';
 import type { ServerHost } from './host.ts';
 import { HostPool, type Lease, PoolBusy } from './host-pool.ts';
 import { BACK_OFF_MAX_MS, BACK_OFF_MIN_MS, type HopSettings } from './options.ts';
 
-/** A health check waits no longer, whatever a transaction may. */
-const HEALTH_MS = 10_000;
+/** A health check waits no longer, whatever a transaction may: less than who asks for all parts together. */
+const HEALTH_MS = 4000;
 
 interface HostState {
   readonly pool: HostPool;
@@ -52,12 +52,13 @@ export class SmtpHop implements NextHop {
   }
 
   async open(signal: AbortSignal): Promise<HopTransaction> {
-    const lease = await this.#lease(signal, false);
+    const lease = await this.#leaseInTime(signal, false);
     return new SmtpTransaction({
       lease,
       timeouts: this.#settings.timeouts,
       oneRecipient: this.oneRecipient,
-      reopen: inner => this.#lease(inner, true),
+      restMs: this.#settings.pool.restMs,
+      take: (inner, { fresh }) => this.#leaseInTime(inner, fresh),
       onLost: (lost, failure) => this.#lost(lost, failure),
     });
   }
@@ -78,6 +79,23 @@ export class SmtpHop implements NextHop {
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all(this.#states.map(state => state.pool.close()));
+  }
+
+  /** All waits below end with the signal: the deadline is not a race, in which a lease could get lost. */
+  async #leaseInTime(signal: AbortSignal, fresh: boolean): Promise<Lease> {
+    const { openMs } = this.#settings.timeouts;
+    const control = new AbortController();
+    const onOuter = () => control.abort(signal.reason);
+    if (signal.aborted) onOuter();
+    signal.addEventListener('abort', onOuter, { once: true });
+    const late = new DeadlinePassed(`${this.name}: no connection within ${openMs} ms`);
+    const timer = setTimeout(() => control.abort(late), openMs);
+    try {
+      return await this.#lease(control.signal, fresh);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onOuter);
+    }
   }
 
   async #lease(signal: AbortSignal, fresh: boolean): Promise<Lease> {
