@@ -3,31 +3,28 @@
 // named ends in a recorded state (I4).
 
 import { isAlwaysHeard } from '../mail/address.ts';
-import type { Disposition } from '../mail/disposition.ts';
+import type { Disposition, State } from '../mail/disposition.ts';
 import type { Envelope, Recipient } from '../mail/envelope.ts';
 import { MailError, replyOf } from '../mail/error.ts';
 import type { Report } from '../mail/finding.ts';
 import { copyId, type MailId } from '../mail/mail-id.ts';
 import { alwaysHeard } from '../mail/policy.ts';
-import type { HopTransaction, LedgerRecord, Route, SpoolDraft, SpoolEntry } from '../mail/ports.ts';
+import type { HopTransaction, LedgerRecord, MarkClaim, Route, SpoolDraft, SpoolEntry } from '../mail/ports.ts';
 import { mirrored, REPLIES, type Reply, replyText } from '../mail/reply.ts';
 import type { Session } from '../mail/session.ts';
 import { stamp } from '../mail/stamp.ts';
 import { decide, type Verdict } from '../mail/verdict.ts';
 import { errorText } from '../platform/log.ts';
 import { type Acted, act, refusalState } from './act/act.ts';
+import { type Asked, isSameRoute, refusedByUs, unreachable } from './asked.ts';
 import type { GatewayPorts, GatewayRules } from './gateway.ts';
 import { type Incoming, takeIn } from './intake/intake.ts';
 import { LineGuard } from './intake/line-guard.ts';
+import { lackOf, type Offers } from './smtp/offers.ts';
 import type { MailArguments } from './smtp/parameters.ts';
 
-/** What became of one RCPT. */
-interface Asked {
-  readonly recipient: Recipient;
-  readonly reply: Reply;
-  readonly isAccepted: boolean;
-  readonly disposition: Disposition;
-}
+/** Of the time from dot to reply, until the message is with the next hop: the rest is for its own reply to the dot. */
+const PASS_SHARE = 0.8;
 
 export class Transaction {
   readonly id: MailId;
@@ -40,18 +37,23 @@ export class Transaction {
   readonly #asked: Asked[] = [];
   readonly #gone: AbortSignal;
   readonly #ending: AbortSignal;
+  readonly #offers: Offers;
+  /** Epoch milliseconds; 0 before the client's dot. */
+  #dotAt = 0;
   #route: Route | null = null;
   #hop: HopTransaction | null = null;
   /** Why the next hop cannot be used in this transaction: every further RCPT hears the same. */
   #hopRefusal: { reply: Reply; disposition: Disposition } | null = null;
   #draft: SpoolDraft | null = null;
+  /** Of a released copy that came back. */
+  #mark: MarkClaim | null = null;
   #isOver = false;
 
   constructor(
     id: MailId,
     session: Session,
     mail: MailArguments,
-    world: { ports: GatewayPorts; rules: GatewayRules; gone: AbortSignal; ending: AbortSignal },
+    world: { ports: GatewayPorts; rules: GatewayRules; gone: AbortSignal; ending: AbortSignal; offers: Offers },
   ) {
     this.id = id;
     this.#session = session;
@@ -60,6 +62,7 @@ export class Transaction {
     this.#rules = world.rules;
     this.#gone = world.gone;
     this.#ending = world.ending;
+    this.#offers = world.offers;
   }
 
   get smtpUtf8(): boolean {
@@ -111,6 +114,7 @@ export class Transaction {
       return await this.#fail(error, entry);
     } finally {
       this.#hop?.release();
+      await this.#settleMark(false);
       await this.#draft?.discard().catch(error => this.#warn(error, 'draft not removed'));
       await this.#ports.spool.remove(this.id).catch(error => this.#warn(error, 'spool entry not removed'));
     }
@@ -176,11 +180,8 @@ export class Transaction {
         throw new MailError('unknownError', 'the client had gone');
       }
       this.#hop = hop;
-      if (this.#mail.smtpUtf8 && !hop.capabilities.smtpUtf8)
-        throw new MailError('needsSmtpUtf8', `${hop.host} has no SMTPUTF8`);
-      if (this.#mail.body === '8BITMIME' && !hop.capabilities.eightBitMime) {
-        throw new MailError('needsEightBitMime', `${hop.host} has no 8BITMIME`);
-      }
+      const lack = lackOf(this.#mail, hop.capabilities, this.#offers);
+      if (lack !== null) throw new MailError(lack, `${hop.host} has no SMTPUTF8 or no 8BITMIME`);
       const said = await hop.mail(this.#mail.mailFrom, this.#mail);
       if (this.#isOver) throw new MailError('unknownError', 'the client had gone');
       if (said.code < 200 || said.code > 299) {
@@ -205,6 +206,7 @@ export class Transaction {
     const guard = new LineGuard({ ...this.#rules.guard, messageBytes: this.#messageBytes() });
     const entry = await this.#timed('data', async () => {
       await takeIn(incoming, draft, guard, this.#rules.intake);
+      this.#dotAt = Date.now();
       return draft.seal(this.#session, this.#envelope());
     });
     return { entry, guard };
@@ -219,7 +221,9 @@ export class Transaction {
     const route = this.#route;
     const hop = this.#hop;
     if (route === null || hop === null) throw new MailError('noRecipients', 'no next hop at the end of DATA');
-    const deadline = Date.now() + this.#rules.scanMs;
+    const replyBy = this.#dotAt + this.#rules.replyMs;
+    const passBy = this.#dotAt + this.#rules.replyMs * PASS_SHARE;
+    const deadline = Math.min(Date.now() + this.#rules.scanMs, passBy);
     const report = await this.#timed('scan', () => this.#report(entry, releaseMark, deadline));
     const verdict = decide(report, route.policy);
     const header = stamp({
@@ -241,28 +245,36 @@ export class Transaction {
         outcome: verdict.outcome,
         hop,
         gone: this.#gone,
+        passBy,
+        replyBy,
         ending: this.#ending,
         passHopText: this.#rules.passHopText,
         body: () => this.#ports.deliverable(entry.path, block),
         hold: said => this.#hold({ said, entry, report, verdict, block, notes }),
       }),
     );
+    await this.#settleMark(acted.disposition.state === 'relayed');
     if (acted.disposition.state !== 'held') {
       const outline = this.#outline(replyText(acted.reply), acted.disposition);
       await this.#recordActed({ ...outline, entry, report, verdict, notes }, acted);
     }
-    this.#logEnd(acted.reply, { entry, report, verdict, acted });
+    this.#logEnd(replyText(acted.reply), { state: acted.disposition.state, entry, report, verdict, acted });
     return acted.reply;
   }
 
   /** A copy that we released and that came back is not judged a second time. */
   async #report(entry: SpoolEntry, mark: string | null, deadline: number): Promise<Report> {
-    const only = entry.envelope.rcptTo.length === 1 ? entry.envelope.rcptTo[0] : undefined;
-    if (mark !== null && only !== undefined && (await this.#ports.marks.take(mark, only.address))) {
+    if (mark !== null) this.#mark = await this.#ports.marks.claim(mark, entry);
+    if (this.#mark !== null) {
       this.#ports.log.info({ id: this.id }, 'released message came back, not filtered again');
       return { version: 1, id: this.id, findings: [], score: 0, ms: {}, rulesDigest: 'released', summary: null };
     }
     return this.#ports.scan.scan(entry, deadline, this.#gone);
+  }
+
+  /** A try that failed leaves the mark to the sender's next one. */
+  async #settleMark(isRelayed: boolean): Promise<void> {
+    await this.#mark?.settle(isRelayed).catch(error => this.#warn(error, 'release mark not recorded as used'));
   }
 
   async #hold(held: {
@@ -294,10 +306,11 @@ export class Transaction {
     const reply = replyOf(error);
     const state = isGone ? 'abandoned' : refusalState(reply);
     const words = isGone ? 'the client had gone before the message was taken' : replyText(reply);
-    const outline = this.#outline(isGone ? '' : replyText(reply), { state, words, host: '' });
+    const said = isGone ? '' : replyText(reply);
+    const outline = this.#outline(said, { state, words, host: '' });
     const notes = [errorText(error)];
     await this.#record({ ...outline, entry, report: null, verdict: null, notes });
-    this.#logEnd(reply, { entry, error });
+    this.#logEnd(said, { state, entry, error });
     return reply;
   }
 
@@ -344,10 +357,10 @@ export class Transaction {
 
   /** The one line per message. */
   #logEnd(
-    reply: Reply,
-    end: { entry: SpoolEntry | null; report?: Report; verdict?: Verdict; acted?: Acted; error?: unknown },
+    reply: string,
+    end: { state: State; entry: SpoolEntry | null; report?: Report; verdict?: Verdict; acted?: Acted; error?: unknown },
   ): void {
-    const { entry, report, verdict, acted, error } = end;
+    const { state, entry, report, verdict, acted, error } = end;
     const outcome = verdict?.outcome ?? 'failed';
     const fields = {
       id: this.id,
@@ -357,36 +370,19 @@ export class Transaction {
       rcpt: this.#accepted()[0]?.recipient.address.text ?? '',
       bytes: entry?.sizeBytes ?? 0,
       outcome,
-      state: acted?.disposition.state ?? refusalState(reply),
+      state,
       score: report?.score ?? 0,
       symbols: report?.findings.flatMap(finding => (finding.kind === 'hit' ? [finding.symbol] : [])) ?? [],
-      reply: replyText(reply),
+      reply,
       ms: { ...this.#ms, ...report?.ms },
       ...(acted?.trouble ? { trouble: acted.trouble } : {}),
       ...(error === undefined ? {} : { error: errorText(error) }),
     };
     this.#ports.log.info(fields, 'message');
-    this.#ports.counted({ outcome, state: fields.state, bytes: fields.bytes, report: report ?? null, ms: this.#ms });
+    this.#ports.counted({ outcome, state, bytes: fields.bytes, report: report ?? null, ms: this.#ms });
   }
 
   #warn(error: unknown, what: string): void {
     this.#ports.log.error({ id: this.id, error: errorText(error) }, what);
   }
-}
-
-function isSameRoute(a: Route, b: Route): boolean {
-  return a.hop === b.hop && a.policy.name === b.policy.name;
-}
-
-function unreachable(words: string): Disposition {
-  return { state: 'deferred', words, host: '' };
-}
-
-function refusedByUs(recipient: Recipient, reply: Reply): Asked {
-  return {
-    recipient,
-    reply,
-    isAccepted: false,
-    disposition: { state: refusalState(reply), words: replyText(reply), host: '' },
-  };
 }

@@ -140,7 +140,10 @@ export interface HopCapabilities {
   readonly smtpUtf8: boolean;
 }
 
-/** One transaction with the next hop. Commands in order: mail, rcpt…, data; `release` in any case. */
+/**
+ * One transaction with the next hop. Commands in order: mail, rcpt…, data; `release` in any case. Between commands it may
+ * give its connection to others for a while, and say what was accepted again on the one it takes then.
+ */
 export interface HopTransaction {
   /** `smtp://10.0.0.5:25`: the host of those named that answered. */
   readonly host: string;
@@ -151,8 +154,9 @@ export interface HopTransaction {
    * Sends the message, dots stuffed here, and waits for the reply to the dot. A connection that died while waiting is
    * opened again and the transaction repeated, as long as no byte of the message was sent.
    * Throws HopLost; a source that throws ends the connection without the dot (the client has gone: nothing passed on).
+   * `signal` counts up to the dot; the reply to it is not waited for beyond `replyBy`, epoch milliseconds.
    */
-  data(body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<HopReply>;
+  data(body: AsyncIterable<Uint8Array>, signal: AbortSignal, replyBy?: number): Promise<HopReply>;
   /** Gives the connection back to its pool, or closes it where its state is not known. */
   release(): void;
 }
@@ -224,8 +228,16 @@ export interface Quarantine {
   hold(record: LedgerRecord & { readonly entry: SpoolEntry }, stamp: string): Promise<void>;
 }
 
-/** The keyed, single-use marks of released copies: one that comes back to us is not filtered again. */
+/** The keyed marks of released copies: one that comes back to us is not filtered again. */
 export interface ReleaseMarks {
-  /** True once for a genuine mark of exactly this recipient; false for any other, used or forged. */
-  take(mark: string, recipient: Address): Promise<boolean>;
+  /**
+   * A genuine mark of exactly this recipient and this content, for this delivery alone until it is settled. null for any
+   * other: used, claimed by another delivery, forged, or on other content.
+   */
+  claim(mark: string, entry: SpoolEntry): Promise<MarkClaim | null>;
+}
+
+export interface MarkClaim {
+  /** In any case, at the end: only a copy that was passed on uses its mark up. The first call counts. */
+  settle(isRelayed: boolean): Promise<void>;
 }

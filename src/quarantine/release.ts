@@ -17,6 +17,7 @@ import type { Store } from '../store/store.ts';
 import { type HeldFile, parseHeld } from './held-file.ts';
 import type { ItemFiles } from './item-files.ts';
 import { findItem, type Item, openCopies } from './item-rows.ts';
+import { markDigest } from './mark-digest.ts';
 import { markLine, markStep } from './release-marks.ts';
 
 /** One copy for the next hop. */
@@ -121,6 +122,9 @@ export class Releases {
     const recipient = record.copies.find(copy => copy.copyId === copyId)?.recipient;
     if (recipient === undefined) return impossible(`copy ${copyId} is not in its record file`);
     const attempt = item.attempts + 1;
+    const outgoing = (mark: string, bytes: AsyncIterable<Uint8Array>) =>
+      deliverable(bytes, `${mark}${stamp}`, hostname);
+    const digest = await markDigest(outgoing('', readRanges(files.paths(id).bytes)));
     const marked = { copyId, attempt, rcptTo: recipient.address.text };
     const begun = { state: 'releasing', words: `release begun by ${who(order.by)}`, host: '' } as const;
     await this.#write(db => [
@@ -128,7 +132,7 @@ export class Releases {
       markStep(db, marked, Date.now()),
     ]);
     const source = new Source(files.paths(id).bytes);
-    const body = deliverable(source.read(), `${markLine(key, marked)}${stamp}`, hostname);
+    const body = outgoing(digest === null ? '' : markLine(key, { ...marked, digest }), source.read());
     const envelope = { ...record.entry.envelope, rcptTo: [recipient], declaredSize: null };
     const result = await outcome(source, order.deliver({ copyId, envelope, recipient, body }));
     const after = { ...item, version: item.version + 1, attempts: attempt };

@@ -32,6 +32,21 @@ test('a release mark lets a copy pass once, and only the copy it was made for', 
     assert.equal(hop.messages.length, 1);
   });
 
+  await t.test('I4: other content under the same mark is judged', async () => {
+    const mark = /^X-Postern-Release: .*\r\n/m.exec(copy.toString('latin1'))?.[0] ?? '';
+    assert.notEqual(mark, '');
+    const reply = await sendMail(postern.port, { content: `${mark}${withEicar('Another virus')}more\r\n` });
+    assert.match((await postern.cli('trace', idOf(reply))).stdout, /held/);
+    assert.equal(hop.messages.length, 1);
+  });
+
+  await t.test('I4: a try that the next hop defers leaves the mark to the next try', async () => {
+    hop.steps = { dot: '451 4.2.0 not now' };
+    assert.match(await sendMail(postern.port, { content: copy }), /^451 /);
+    hop.steps = {};
+    assert.equal(hop.messages.length, 1);
+  });
+
   await t.test('I4: the copy that comes back is passed on, without the mark', async () => {
     const reply = await sendMail(postern.port, { content: copy });
     assert.match((await postern.cli('trace', idOf(reply))).stdout, /relayed/);

@@ -20,6 +20,7 @@ import type {
   SpoolEntry,
 } from '../../src/mail/ports.ts';
 import type { Session } from '../../src/mail/session.ts';
+import { orAborted } from '../../src/platform/deadline.ts';
 import { silentLog } from '../../src/platform/log.ts';
 import { ConnectionCounter, type ConnectionLimits } from '../../src/reputation/rates.ts';
 
@@ -105,6 +106,7 @@ export const TEST_RULES: GatewayRules = {
   recipients: 100,
   messagesPerConnection: 100,
   scanMs: 10_000,
+  replyMs: 60_000,
   commandMs: 60_000,
   connectionMs: 600_000,
   passHopText: false,
@@ -176,7 +178,7 @@ export async function startTestGateway(
         return null;
       },
     },
-    marks: { take: async () => false },
+    marks: { claim: async () => null },
     deliverable: async function* (path, stamp) {
       yield Buffer.from(stamp);
       yield spooled.get(path) ?? Buffer.alloc(0);
@@ -266,8 +268,8 @@ function testHop(
           if (said.code === 250) rcptTo.push(recipient.address.text);
           return said;
         },
-        data: async body => {
-          await enter('DATA');
+        data: async (body, signal) => {
+          await orAborted(signal, enter('DATA'));
           const chunks: Uint8Array[] = [];
           for await (const chunk of body) chunks.push(chunk);
           if (steering.hopTrouble === 'silent after the dot') throw new HopLost(true, 'silent');
