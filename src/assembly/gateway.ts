@@ -64,12 +64,15 @@ export function gatewayRules({ limits, timeouts, hostname, bareNewlines, nextHop
     recipients: limits.recipients,
     messagesPerConnection: limits.messagesPerConnection,
     scanMs: timeouts.scan,
+    replyMs: REPLY_MS,
     commandMs: timeouts.command,
     connectionMs: timeouts.connection,
     passHopText: nextHopText === 'show',
   };
 }
 
+/** A sender waits ten minutes for the reply to its dot, then sends again (RFC 5321 4.5.3.2.6): two copies. */
+const REPLY_MS = 570_000;
 /** In, out through the trusted listener, and back in by a forwarding elsewhere: three times may be honest. */
 const OWN_RECEIVED_MAX = 3;
 /** A pause of a minute is not yet a drip. */

@@ -2,7 +2,7 @@
 // its ports played by small pieces that a test can steer. End-to-end tests use the real ones.
 
 import { createHash } from 'node:crypto';
-import type { GatewayPorts, GatewayRules } from '../../src/gateway/gateway.ts';
+import type { Counted, GatewayPorts, GatewayRules } from '../../src/gateway/gateway.ts';
 import { Listener, type ListenerOptions } from '../../src/gateway/smtp/listener.ts';
 import type { Address } from '../../src/mail/address.ts';
 import type { Envelope } from '../../src/mail/envelope.ts';
@@ -54,7 +54,11 @@ export interface Steering {
   /** The next hop cannot be reached, or falls silent after the dot. */
   hopTrouble: 'down' | 'silent after the dot' | null;
   capabilities: HopCapabilities;
+  /** Of the connection that a transaction gets, where that is another host; else `capabilities`. */
+  opened: HopCapabilities | null;
   scan: ((entry: SpoolEntry) => Promise<Report>) | null;
+  /** Hears the deadline of each scan, epoch milliseconds. */
+  scanUntil: (deadline: number) => void;
   /** Addresses that the rate limit refuses a message. */
   mayNot: 'message' | 'connection' | null;
   oneRecipient: boolean;
@@ -76,6 +80,7 @@ export interface TestGateway {
   readonly delivered: Delivered[];
   readonly records: LedgerRecord[];
   readonly held: LedgerRecord[];
+  readonly counted: Counted[];
   readonly listener: Listener;
   /** Spool entries that nobody removed. */
   readonly spooled: Map<string, Buffer>;
@@ -125,6 +130,8 @@ export async function startTestGateway(
     hopSays: new Map(),
     hopTrouble: null,
     capabilities: { sizeBytes: null, eightBitMime: true, smtpUtf8: true },
+    opened: null,
+    scanUntil: () => undefined,
     scan: null,
     mayNot: null,
     oneRecipient: false,
@@ -135,6 +142,7 @@ export async function startTestGateway(
   const delivered: Delivered[] = [];
   const records: LedgerRecord[] = [];
   const held: LedgerRecord[] = [];
+  const counted: Counted[] = [];
   const spooled = new Map<string, Buffer>();
   const hops = { open: 0, misused: [] };
   const counter = new ConnectionCounter({ perClient: options.perClient ?? 2, total: options.total ?? 4 });
@@ -155,7 +163,8 @@ export async function startTestGateway(
     },
     scan: {
       notReady: () => steering.notReady,
-      scan: async entry => {
+      scan: async (entry, deadline) => {
+        steering.scanUntil(deadline);
         await steering.at('scan');
         return steering.scan === null ? scored(entry.id, steering.score) : steering.scan(entry);
       },
@@ -187,7 +196,7 @@ export async function startTestGateway(
     enter: address => counter.enter(address),
     allows: async what => steering.mayNot !== what,
     nameOf: async () => null,
-    counted: () => undefined,
+    counted: message => void counted.push(message),
     log: silentLog(),
   };
   const defaults: ListenerOptions = {
@@ -202,7 +211,19 @@ export async function startTestGateway(
   const port = await listener.start();
   const stop = () => listener.stop(200);
   const openHops = () => hops.open;
-  return { port, steering, delivered, records, held, listener, spooled, openHops, misused: hops.misused, stop };
+  return {
+    port,
+    steering,
+    delivered,
+    records,
+    held,
+    counted,
+    listener,
+    spooled,
+    openHops,
+    misused: hops.misused,
+    stop,
+  };
 }
 
 export function scored(id: MailId, score: number): Report {
@@ -256,7 +277,7 @@ function testHop(
       };
       const transaction: HopTransaction = {
         host: 'smtp://test:25',
-        capabilities: steering.capabilities,
+        capabilities: steering.opened ?? steering.capabilities,
         mail: async from => {
           await enter('mail');
           mailFrom = from.address?.text ?? '';

@@ -6,7 +6,7 @@ import { HopLost, replyOf } from '../../mail/error.ts';
 import type { Outcome } from '../../mail/policy.ts';
 import type { HopTransaction } from '../../mail/ports.ts';
 import { mirrored, REPLIES, type Reply, replyText } from '../../mail/reply.ts';
-import { orAborted } from '../../platform/deadline.ts';
+import { DeadlinePassed, orAborted } from '../../platform/deadline.ts';
 import { errorText } from '../../platform/log.ts';
 
 export interface Action {
@@ -17,6 +17,9 @@ export interface Action {
   readonly body: () => AsyncIterable<Uint8Array>;
   /** Fires when the client has gone: nothing may be passed on or held from then. */
   readonly gone: AbortSignal;
+  /** Epoch milliseconds: what is not with the next hop by `passBy` is not passed on; its reply is awaited until `replyBy`. */
+  readonly passBy: number;
+  readonly replyBy: number;
   /** Fires with a HopLost when Postern stops and waits no longer for what the next hop says. */
   readonly ending: AbortSignal;
   /** Takes the message into quarantine; resolves when it is safe on our side, `said` is what the client is told. */
@@ -48,9 +51,15 @@ export async function act(action: Action): Promise<Acted> {
   }
 }
 
-async function relay({ hop, body, gone, ending, passHopText }: Action): Promise<Acted> {
+async function relay({ hop, body, gone, ending, passHopText, passBy, replyBy }: Action): Promise<Acted> {
+  // Not withDeadline: after the dot the signal counts no more, and the hop's reply does.
+  const late = new AbortController();
+  const onLate = () => late.abort(new DeadlinePassed('not passed on in time'));
+  const timer = setTimeout(onLate, Math.max(0, passBy - Date.now()));
+  const signal = AbortSignal.any([gone, late.signal]);
   try {
-    const said = await orAborted(ending, hop.data(whileHere(body(), gone), gone));
+    if (Date.now() >= passBy) onLate();
+    const said = await orAborted(ending, hop.data(whileHere(body(), signal), signal, replyBy));
     const words = [said.code, said.enhanced, said.text].filter(word => word !== null && word !== '').join(' ');
     const isTaken = said.code >= 200 && said.code <= 299;
     const reply = isTaken ? REPLIES.accepted : mirrored(said, passHopText);
@@ -64,6 +73,8 @@ async function relay({ hop, body, gone, ending, passHopText }: Action): Promise<
     if (gone.aborted) return abandoned('the client had gone before the message was passed on');
     const reply = replyOf(error);
     return { reply, disposition: { state: refusalState(reply), words: replyText(reply), host: '' }, trouble };
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -89,11 +100,11 @@ function abandoned(why: string): Acted {
   };
 }
 
-/** The body, which fails instead of ending when the client has gone: the next hop then never sees the dot. */
-async function* whileHere(body: AsyncIterable<Uint8Array>, gone: AbortSignal): AsyncGenerator<Uint8Array> {
+/** The body, which fails instead of ending when the client has gone or it is late: the next hop then never sees the dot. */
+async function* whileHere(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   for await (const chunk of body) {
-    gone.throwIfAborted();
+    signal.throwIfAborted();
     yield chunk;
   }
-  gone.throwIfAborted();
+  signal.throwIfAborted();
 }

@@ -14,6 +14,7 @@ import { errorText } from '../../platform/log.ts';
 import type { GatewayPorts, GatewayRules } from '../gateway.ts';
 import { Transaction } from '../transaction.ts';
 import { CommandStream } from './command-stream.ts';
+import { NO_OFFERS, type Offers } from './offers.ts';
 import { commandArgument, parseMailArguments, parseRcptArguments } from './parameters.ts';
 
 /**
@@ -51,6 +52,8 @@ export class Connection extends SMTPConnection {
   #messages = 0;
   #refusals = 0;
   #commands = 0;
+  /** Of the last EHLO. */
+  #offers: Offers = NO_OFFERS;
   /** Epoch milliseconds by which the next command line must be whole; 0 while we owe the answer. */
   #lineDue = 0;
 
@@ -138,9 +141,12 @@ export class Connection extends SMTPConnection {
 
   override handler_EHLO(command: Buffer, callback: () => void): void {
     this.#hello(command, callback, () => {
-      const offers = ['PIPELINING', ...(this.listener.offersEightBitMime() ? ['8BITMIME'] : [])];
+      const smtpUtf8 = this.listener.offersSmtpUtf8();
+      const eightBitMime = this.listener.offersEightBitMime();
+      this.#offers = { smtpUtf8, eightBitMime };
+      const offers = ['PIPELINING', ...(eightBitMime ? ['8BITMIME'] : [])];
       offers.push('ENHANCEDSTATUSCODES', `SIZE ${this.listener.sizeOffer()}`);
-      if (this.listener.offersSmtpUtf8()) offers.push('SMTPUTF8');
+      if (smtpUtf8) offers.push('SMTPUTF8');
       if (!this.secure && this._isSupported('STARTTLS')) offers.push('STARTTLS');
       return [this.name, ...offers];
     });
@@ -172,10 +178,10 @@ export class Connection extends SMTPConnection {
       await this.#admit(mail.mailFrom.address === null);
       if ((mail.declaredSize ?? 0) > this.listener.sizeOffer())
         throw new MailError('tooLarge', `SIZE=${mail.declaredSize}`);
-      if (mail.smtpUtf8 && !this.listener.offersSmtpUtf8())
+      if (mail.smtpUtf8 && !this.#offers.smtpUtf8 && !this.listener.offersSmtpUtf8())
         throw new MailError('needsSmtpUtf8', 'SMTPUTF8 is not offered');
       const { ports, rules, ending } = this.listener;
-      const world = { ports, rules, ending, gone: this.#gone.signal };
+      const world = { ports, rules, ending, gone: this.#gone.signal, offers: this.#offers };
       this.#transaction = new Transaction(newId(), this.snapshot, mail, world);
       return REPLIES.senderOk;
     });

@@ -82,4 +82,6 @@ function check(gateway: TestGateway, state: string | null): void {
   const copies = [...gateway.records, ...gateway.held].flatMap(record => record.copies);
   const states = copies.map(copy => copy.disposition.state);
   assert.deepEqual(states, state === null ? [] : [state]);
+  // Before DATA there is no message to count.
+  for (const { state: counted } of gateway.counted) assert.equal(counted, state);
 }

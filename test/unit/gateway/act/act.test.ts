@@ -47,6 +47,8 @@ async function acted(
     },
     gone: new AbortController().signal,
     ending: new AbortController().signal,
+    passBy: Date.now() + 60_000,
+    replyBy: Date.now() + 60_000,
     hold: async () => undefined,
     passHopText: false,
     ...change,
@@ -145,6 +147,33 @@ for (const after of [1, 2]) {
     assert.equal(disposition.state, 'abandoned');
   });
 }
+
+test('I1: a message that is not with the next hop in time: 451, and the next hop never sees the dot', async () => {
+  const slow = Promise.withResolvers<void>();
+  const body = async function* () {
+    yield Buffer.from('one');
+    await slow.promise;
+    yield Buffer.from('two');
+  };
+  const far = { got: '', hasDot: false };
+  const data: HopTransaction['data'] = (source, signal) => {
+    signal.addEventListener('abort', () => slow.resolve());
+    return hopThat(() => OK, far).data(source, signal);
+  };
+  const hop = { ...hopThat(() => OK, far), data };
+  const { reply, disposition } = await acted({ hop, body, passBy: Date.now() + 50 });
+  assert.deepEqual([reply.code, disposition.state, far.hasDot], [451, 'deferred', false]);
+  const late = await acted({ passBy: Date.now() - 1 });
+  assert.deepEqual([late.reply.code, late.disposition.state, late.far.got], [451, 'deferred', '']);
+});
+
+test('after the dot the time to pass it on counts no more', async () => {
+  const data: HopTransaction['data'] = (_, signal) =>
+    new Promise(resolve => signal.addEventListener('abort', () => resolve(OK)));
+  const hop = { ...hopThat(() => OK, { got: '', hasDot: false }), data };
+  const { disposition } = await acted({ hop, passBy: Date.now() + 20 });
+  assert.equal(disposition.state, 'relayed');
+});
 
 test('I1: a client that goes after the dot changes nothing: the books say what the hop said', async () => {
   const gone = new AbortController();
