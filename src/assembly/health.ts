@@ -1,6 +1,6 @@
 // Health: what is protected, what is not, and what to do. One report for the HTTP page, the control socket and doctor.
 
-import type { Health } from '../mail/ports.ts';
+import type { Health, NextHop } from '../mail/ports.ts';
 import type { HttpRoute } from '../platform/http.ts';
 import { errorText } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
@@ -32,9 +32,22 @@ const YELLOW = 'degraded' as const;
 /** Longer than any part's own deadline for a sign of life. */
 const PART_MS = 6000;
 
+export type AskHealth = () => Promise<Health> | Health;
+/** One that may stay silent, so that the report can say who did. */
+export interface NamedAsk {
+  readonly part: string;
+  readonly ask: AskHealth;
+}
+
+/** Each hop by its name: there may be many of them. */
+export function askHops(hops: Iterable<Pick<NextHop, 'name' | 'health'>>): NamedAsk[] {
+  return [...hops].map(hop => ({ part: `next hop ${hop.name}`, ask: () => hop.health() }));
+}
+
 /** Asks every part at once; one that does not answer in time is down. */
-export async function healthReport(ask: readonly (() => Promise<Health> | Health)[]): Promise<HealthReport> {
-  const asked = await Promise.all(ask.map(askPart));
+export async function healthReport(ask: readonly (AskHealth | NamedAsk)[]): Promise<HealthReport> {
+  const named = ask.map(one => (typeof one === 'function' ? { part: 'unknown', ask: one } : one));
+  const asked = await Promise.all(named.map(askPart));
   const parts = asked.map(part => (LESSER.has(part.part) && part.level === 'down' ? { ...part, level: YELLOW } : part));
   const level = parts.some(part => part.level === 'down')
     ? 'down'
@@ -51,16 +64,16 @@ export async function healthReport(ask: readonly (() => Promise<Health> | Health
   };
 }
 
-async function askPart(ask: () => Promise<Health> | Health): Promise<Health> {
+async function askPart({ part, ask }: NamedAsk): Promise<Health> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Health>(resolve => {
-    const silent: Health = { part: 'unknown', level: 'down', says: 'gives no sign of life', next: 'see the log' };
+    const silent: Health = { part, level: 'down', says: 'gives no sign of life', next: 'see the log' };
     timer = setTimeout(() => resolve(silent), PART_MS);
   });
   try {
     return await Promise.race([Promise.resolve(ask()), late]);
   } catch (error) {
-    return { part: 'unknown', level: 'down', says: errorText(error), next: 'see the log' };
+    return { part, level: 'down', says: errorText(error), next: 'see the log' };
   } finally {
     clearTimeout(timer);
   }

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { messageCounter } from '../../../src/assembly/gateway.ts';
-import { healthReport, healthRoutes } from '../../../src/assembly/health.ts';
+import { askHops, healthReport, healthRoutes } from '../../../src/assembly/health.ts';
+import { createNextHop } from '../../../src/delivery/next-hop.ts';
 import type { MailId } from '../../../src/mail/mail-id.ts';
 import type { Health } from '../../../src/mail/ports.ts';
+import { silentLog } from '../../../src/platform/log.ts';
 import { createMetrics } from '../../../src/platform/metrics.ts';
+import { startFakeHop } from '../../support/fake-hop.ts';
 import { scored } from '../../support/gateway.ts';
 
 const part = (name: string, level: Health['level']): Health => ({ part: name, level, says: '', next: '' });
@@ -37,6 +40,36 @@ test('a part that breaks while it is asked is down, and the others are still tol
       ['down', 'broken'],
       ['ok', ''],
     ],
+  );
+});
+
+test('a part that breaks or stays silent is called by its name where that is known', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const asking = healthReport([
+    ...askHops([{ name: 'smtp://10.0.0.5:25', health: () => new Promise(() => undefined) }]),
+    { part: 'database', ask: () => Promise.reject(new Error('broken')) },
+  ]);
+  t.mock.timers.runAll();
+  assert.deepEqual(
+    (await asking).parts.map(({ part, says }) => [part, says]),
+    [
+      ['next hop smtp://10.0.0.5:25', 'gives no sign of life'],
+      ['database', 'broken'],
+    ],
+  );
+});
+
+test('a next hop that takes the connection and says nothing is told of by itself, in time', async t => {
+  const fake = await startFakeHop({ steps: { connect: 'silent' } });
+  const hop = createNextHop({ hosts: [fake.smtp], tls: 'may', hostname: 'mx.example.org', log: silentLog() });
+  t.after(async () => {
+    await hop.close();
+    await fake.stop();
+  });
+  const { parts } = await healthReport(askHops([hop]));
+  assert.deepEqual(
+    parts.map(({ part, says }) => [part, says]),
+    [['next hop', `${fake.smtp}: no answer within 4000 ms`]],
   );
 });
 

@@ -4,8 +4,10 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createRoutes, type Routes } from '../../../src/assembly/router.ts';
 import { parseAddress } from '../../../src/mail/address.ts';
+import { REPLIES } from '../../../src/mail/reply.ts';
 import type { Direction } from '../../../src/mail/session.ts';
 import { silentLog } from '../../../src/platform/log.ts';
+import { startFakeHop } from '../../support/fake-hop.ts';
 import { settingsOf } from '../config/world.ts';
 
 const SETTINGS = `
@@ -70,6 +72,17 @@ test('domains with the same next hop share it, and a reload keeps it', t => {
     kept.map(hop => hop.name),
     ['smtp://10.0.0.5:25'],
   );
+});
+
+test('a next hop has as many connections as its settings say', async t => {
+  const fake = await startFakeHop();
+  t.after(() => fake.stop());
+  const routes = routesFor(t, `domains: {example.org: {nextHop: {hosts: ["${fake.smtp}"], connections: 1}}}\n`);
+  const [hop] = routes.hopsBySettings.values();
+  const first = await hop?.open(AbortSignal.timeout(5000));
+  assert.equal(first?.host, fake.smtp);
+  await assert.rejects(async () => hop?.open(AbortSignal.timeout(50)), { reply: REPLIES.busy });
+  first?.release();
 });
 
 test('what next hops can do together is unknown until each has been seen', t => {

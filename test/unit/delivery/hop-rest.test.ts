@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { act } from '../../../src/gateway/act/act.ts';
 import { HopLost, MailError } from '../../../src/mail/error.ts';
 import { REPLIES } from '../../../src/mail/reply.ts';
 import type { FakeHop } from '../../support/fake-hop.ts';
@@ -114,6 +115,24 @@ test('openMs is for all hosts together', async t => {
   );
   // It was the host's fault: now the other one comes first.
   assert.equal((await deliver(hop)).code, 250);
+});
+
+test('a hop that reads the message too slowly: 451 in time, and nothing was passed on', async t => {
+  const fake = await fakeHop(t, { steps: { body: 'stall' } });
+  const hop = await ready(hopTo(t, [fake.smtp], { timeouts: { blockMs: LONG_MS } }));
+  async function* body(): AsyncGenerator<Uint8Array> {
+    for (let sent = 0; sent < 10_000; sent++) yield Buffer.alloc(64 * 1024, 'x');
+  }
+  const never = new AbortController().signal;
+  const { reply, disposition } = await act({
+    outcome: 'accept',
+    ...{ hop, body, gone: never, ending: never, passHopText: false },
+    ...{ passBy: Date.now() + 300, replyBy: Date.now() + 400 },
+    hold: async () => undefined,
+  });
+  hop.release();
+  assert.deepEqual([reply, disposition.state], [REPLIES.hopUnreachable, 'deferred']);
+  assert.equal(fake.messages.length, 0);
 });
 
 test('the reply to the dot is not waited for beyond the time of the whole', async t => {
