@@ -3,8 +3,8 @@
 
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
-import { createLedger } from '../ledger/ledger.ts';
-import type { Ledger, Spool } from '../mail/ports.ts';
+import { type Books, createLedger } from '../ledger/ledger.ts';
+import type { Spool } from '../mail/ports.ts';
 import type { Log } from '../platform/log.ts';
 import { makeFolder } from '../platform/safe-file.ts';
 import { FileQuarantine } from '../quarantine/quarantine.ts';
@@ -16,7 +16,7 @@ import { databasePath } from './places.ts';
 export interface Records {
   readonly store: Store;
   readonly spool: Spool;
-  readonly ledger: Ledger;
+  readonly ledger: Books;
   readonly quarantine: FileQuarantine;
 }
 
@@ -32,7 +32,7 @@ export async function openRecords(settings: Settings, log: Log): Promise<Records
     const recovery = await quarantine.recover();
     const swept = await sweepSpool(spool, async () => false, log);
     log.info({ ...recovery, swept }, 'what an earlier run left is settled');
-    return { store, spool, ledger: createLedger(store), quarantine };
+    return { store, spool, ledger: createLedger(store, log), quarantine };
   } catch (error) {
     await store.close();
     throw error;

@@ -134,6 +134,8 @@ export class Transaction {
   #throwNotReady(): void {
     const why = this.#ports.scan.notReady();
     if (why !== null) throw new MailError(why === 'busy' ? 'busy' : 'notReady', `not ready: ${why}`);
+    const unable = this.#ports.ledger.notReady();
+    if (unable !== null) throw new MailError(unable, 'not ready: the database cannot be written');
   }
 
   async #ask(recipient: Recipient): Promise<Asked> {
@@ -296,8 +298,8 @@ export class Transaction {
     try {
       await this.#ports.ledger.record(record);
     } catch (error) {
-      this.#ports.log.error({ id: this.id, error: errorText(error), record: acted.disposition }, 'not recorded');
       if (acted.disposition.state === 'discarded') throw error;
+      this.#ports.ledger.recordLater(record, error);
     }
   }
 

@@ -2,9 +2,11 @@
 // `trace` reads. Made in main.ts; whoever wants to read only takes trace.ts with a read-only store.
 
 import { type MailId, mailId } from '../mail/mail-id.ts';
-import type { Ledger, LedgerRecord, SpoolEntry } from '../mail/ports.ts';
+import type { Ledger, SpoolEntry } from '../mail/ports.ts';
+import type { Log } from '../platform/log.ts';
 import { addressKey, recordSteps } from '../store/record-rows.ts';
 import type { Store } from '../store/store.ts';
+import { Unwritten } from './unwritten.ts';
 
 /** For how long a retry of a message with unknown fate is recognised: senders give up after 5 days, most retry soon. */
 const RECOGNISED_MS = 2 * 24 * 3600 * 1000;
@@ -13,12 +15,21 @@ const CANDIDATES_MAX = 20;
 
 const ZEROS = new Uint8Array(5);
 
-export function createLedger(store: Store): Ledger {
+/** The books, and what main.ts must do with them: close before the store is. */
+export interface Books extends Ledger {
+  close(): Promise<void>;
+}
+
+export function createLedger(store: Store, log: Log): Books {
+  const unwritten = new Unwritten(store, log);
   return {
-    record: async (record: LedgerRecord) => {
+    notReady: () => store.trouble()?.reply ?? (unwritten.count > 0 ? 'notReady' : null),
+    record: async record => {
       await store.write(db => recordSteps(db, record));
     },
+    recordLater: (record, error) => unwritten.keep(record, error),
     unknownBefore: entry => unknownBefore(store, entry),
+    close: () => unwritten.close(),
   };
 }
 

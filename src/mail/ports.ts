@@ -214,8 +214,12 @@ export interface LedgerRecord {
 }
 
 export interface Ledger {
+  /** null when mail can be recorded now, else what a sender hears: nothing is taken that cannot be recorded (I4). */
+  notReady(): 'noSpace' | 'notReady' | null;
   /** Resolves when the rows are committed. */
   record(record: LedgerRecord): Promise<void>;
+  /** For what has happened and was not recorded, because of `error`: written as soon as the database can. */
+  recordLater(record: LedgerRecord, error: unknown): void;
   /** An earlier message of the same bytes and envelope whose relay ended `unknown`, within two days; else null. */
   unknownBefore(entry: SpoolEntry): Promise<MailId | null>;
 }

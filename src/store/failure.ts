@@ -17,15 +17,20 @@ export class CommitUnknown extends MailError {
   }
 }
 
+/** Nothing can be written at the moment, and not for what was to be written: locked, full, broken, gone. */
+export class DatabaseTrouble extends MailError {}
+
 /** An error as it crosses from the thread. */
 export interface Failure {
-  readonly kind: 'changed' | 'full' | 'other';
+  /** trouble, full: of the database as a whole; other: of this batch alone. */
+  readonly kind: 'changed' | 'full' | 'trouble' | 'other';
   readonly says: string;
 }
 
 export function failureError(failure: Failure): MailError {
   if (failure.kind === 'changed') return new RowsChanged(failure.says);
-  return new MailError(failure.kind === 'full' ? 'noSpace' : 'unknownError', failure.says);
+  if (failure.kind === 'other') return new MailError('unknownError', failure.says);
+  return new DatabaseTrouble(failure.kind === 'full' ? 'noSpace' : 'unknownError', failure.says);
 }
 
 /** Primary result codes of SQLite (sqlite.org/rescode.html) that a person can do something about. */
@@ -46,5 +51,6 @@ export function failureOf(path: string, error: unknown): Failure {
   const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
   const isFull = code === 13 || /ENOSPC|EDQUOT/.test(text);
   const says = SAYS[code] === undefined ? text : `${SAYS[code]} (${text})`;
-  return { kind: isFull ? 'full' : 'other', says: `${path}: ${says}` };
+  const kind = isFull ? 'full' : SAYS[code] === undefined ? 'other' : 'trouble';
+  return { kind, says: `${path}: ${says}` };
 }

@@ -5,6 +5,7 @@ import type { Health } from '../mail/ports.ts';
 import { errorText } from '../platform/log.ts';
 import { compiled, type Queries, type Query, type Step, sqliteQueries } from './queries.ts';
 import { type ClientLimits, ThreadClient } from './thread-client.ts';
+import { type Trouble, Writer } from './writer.ts';
 
 export interface Reader {
   /** Rows of one query, at most 10,000. Throws MailError. */
@@ -18,6 +19,8 @@ export interface Store extends Reader {
    * Throws RowsChanged where a step's `mustChange` does not hold, CommitUnknown where nobody knows, else MailError.
    */
   write(build: (db: Queries) => readonly Step[]): Promise<readonly number[]>;
+  /** Why nothing can be written now, null while it can. It is found out by itself when that is over. */
+  trouble(): Trouble | null;
   health(): Promise<Health>;
 }
 
@@ -36,7 +39,7 @@ export interface StoreOptions {
 export async function openStore(options: StoreOptions): Promise<Store> {
   const limits = limitsOf(options);
   const thread = { path: options.path, busyMs: options.busyMs ?? 5000 };
-  const writer = await ThreadClient.start({ ...thread, role: 'writer' }, limits);
+  const writer = await Writer.open(() => ThreadClient.start({ ...thread, role: 'writer' }, limits));
   try {
     return new SqliteStore(writer, await ThreadClient.start({ ...thread, role: 'reader' }, limits));
   } catch (error) {
@@ -75,9 +78,9 @@ class SqliteReader implements Reader {
 }
 
 class SqliteStore extends SqliteReader implements Store {
-  readonly #writer: ThreadClient;
+  readonly #writer: Writer;
 
-  constructor(writer: ThreadClient, reader: ThreadClient) {
+  constructor(writer: Writer, reader: ThreadClient) {
     super(reader);
     this.#writer = writer;
   }
@@ -87,8 +90,17 @@ class SqliteStore extends SqliteReader implements Store {
     return 'changes' in answer ? answer.changes : [];
   }
 
+  trouble(): Trouble | null {
+    return this.#writer.trouble;
+  }
+
   async health(): Promise<Health> {
-    const over = this.#writer.over || this.reader.over;
+    const trouble = this.trouble();
+    if (trouble !== null) {
+      const says = `cannot be written since ${new Date(trouble.since).toISOString()}, no mail is taken: ${trouble.says}`;
+      return { part: 'database', level: 'down', says, next: 'mend that; Postern finds out by itself' };
+    }
+    const { over } = this.reader;
     if (over !== '') return { part: 'database', level: 'down', says: over, next: 'restart Postern' };
     if (this.#writer.isBusy) {
       return { part: 'database', level: 'degraded', says: 'too many writes wait', next: 'is the disk slow or full?' };

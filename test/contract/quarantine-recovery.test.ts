@@ -60,6 +60,7 @@ test('where nobody knows whether the rows were committed, the bytes stay for the
   const silent: Store = {
     read: build => set.store.read(build),
     write: () => Promise.reject(new CommitUnknown('no answer')),
+    trouble: () => null,
     health: () => set.store.health(),
     close: () => set.store.close(),
   };

@@ -65,6 +65,7 @@ export interface Steering {
   spoolFull: boolean;
   holdFails: boolean;
   recordFails: boolean;
+  ledgerNotReady: 'noSpace' | 'notReady' | null;
 }
 
 export interface Delivered {
@@ -79,6 +80,8 @@ export interface TestGateway {
   readonly steering: Steering;
   readonly delivered: Delivered[];
   readonly records: LedgerRecord[];
+  /** What could not be recorded at its time. */
+  readonly recordedLater: LedgerRecord[];
   readonly held: LedgerRecord[];
   readonly counted: Counted[];
   readonly listener: Listener;
@@ -138,9 +141,11 @@ export async function startTestGateway(
     spoolFull: false,
     holdFails: false,
     recordFails: false,
+    ledgerNotReady: null,
   };
   const delivered: Delivered[] = [];
   const records: LedgerRecord[] = [];
+  const recordedLater: LedgerRecord[] = [];
   const held: LedgerRecord[] = [];
   const counted: Counted[] = [];
   const spooled = new Map<string, Buffer>();
@@ -177,6 +182,8 @@ export async function startTestGateway(
       },
     },
     ledger: {
+      notReady: () => steering.ledgerNotReady,
+      recordLater: record => void recordedLater.push(record),
       record: async record => {
         await steering.at('record');
         if (steering.recordFails) throw new MailError('noSpace', 'the test says the database is full');
@@ -216,6 +223,7 @@ export async function startTestGateway(
     steering,
     delivered,
     records,
+    recordedLater,
     held,
     counted,
     listener,

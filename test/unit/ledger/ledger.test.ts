@@ -5,13 +5,14 @@ import { type TestContext, test } from 'node:test';
 import { createLedger } from '../../../src/ledger/ledger.ts';
 import { traceByAddress, traceById } from '../../../src/ledger/trace.ts';
 import type { State } from '../../../src/mail/disposition.ts';
+import { silentLog } from '../../../src/platform/log.ts';
 import { openStore } from '../../../src/store/store.ts';
 import { ledgerRecord, newId, recipient, spoolEntry, temporaryFolder } from '../../support/sample-record.ts';
 
 async function books(t: TestContext) {
   const store = await openStore({ path: join(await temporaryFolder(t), 'postern.db') });
   t.after(() => store.close());
-  return { store, ledger: createLedger(store) };
+  return { store, ledger: createLedger(store, silentLog()) };
 }
 
 const STATES: readonly State[] = [

@@ -7,6 +7,7 @@ import { traceJson, traceList, traceStory } from '../../../src/ledger/story.ts';
 import { type Traced, traceByAddress, traceById } from '../../../src/ledger/trace.ts';
 import { mailId } from '../../../src/mail/mail-id.ts';
 import type { LedgerRecord } from '../../../src/mail/ports.ts';
+import { silentLog } from '../../../src/platform/log.ts';
 import { openStore } from '../../../src/store/store.ts';
 import { ledgerRecord, report, temporaryFolder } from '../../support/sample-record.ts';
 
@@ -24,7 +25,7 @@ function record(changes: Partial<LedgerRecord> = {}): LedgerRecord {
 async function books(t: TestContext, given: LedgerRecord) {
   const store = await openStore({ path: join(await temporaryFolder(t), 'postern.db') });
   t.after(() => store.close());
-  await createLedger(store).record(given);
+  await createLedger(store, silentLog()).record(given);
   const traced: Traced = (await traceById(store, given.id)) ?? assert.fail('not recorded');
   return { store, traced };
 }
