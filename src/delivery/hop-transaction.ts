@@ -16,6 +16,8 @@ import { WireFailed } from './wire.ts';
 
 /** Connections a transaction may use up after its first: a peer that closes again and again is given up. */
 const REOPENS_MAX = 2;
+/** After so many rests no more recipients: each rest repeats all before it, and a slow client must not multiply load. */
+const RESTS_MAX = 10;
 const NEVER = new AbortController().signal;
 
 export interface TransactionParts {
@@ -43,6 +45,7 @@ export class SmtpTransaction implements HopTransaction {
   #isReleased = false;
   /** The connection was given back until there is something to say. */
   #isResting = false;
+  #rests = 0;
   #restTimer: NodeJS.Timeout | undefined;
   readonly #ended = new AbortController();
 
@@ -71,6 +74,9 @@ export class SmtpTransaction implements HopTransaction {
   async rcpt(recipient: Recipient): Promise<HopReply> {
     if (this.#parts.oneRecipient && this.#accepted.length > 0) {
       throw new MailError('otherTransaction', 'LMTP: one recipient in a transaction');
+    }
+    if (this.#isResting && this.#rests > RESTS_MAX && this.#accepted.length > 0) {
+      throw new MailError('otherTransaction', `${this.host}: rested ${this.#rests} times between recipients`);
     }
     const reply = await this.#command(() => rcptCommand(recipient, this.#isUtf8), NEVER);
     if (isGood(reply)) this.#accepted.push(recipient);
@@ -107,6 +113,7 @@ export class SmtpTransaction implements HopTransaction {
     this.#restTimer = setTimeout(() => {
       // One that died meanwhile is dropped here, and is no reopening later.
       this.#isResting = true;
+      this.#rests++;
       this.#lease.end(true);
     }, this.#parts.restMs);
   }
@@ -115,7 +122,7 @@ export class SmtpTransaction implements HopTransaction {
   async #command(line: Line, signal: AbortSignal): Promise<HopReply> {
     if (this.#isReleased) throw new HopLost(false, `${this.host}: released before`);
     clearTimeout(this.#restTimer);
-    if (this.#isResting) await this.#wake(signal);
+    if (this.#isResting) await this.#wake(AbortSignal.any([signal, AbortSignal.timeout(this.#parts.timeouts.openMs)]));
     const reply = await this.#saySafely(line, signal);
     if (this.#isBetweenCommands) this.#restSoon();
     else if (reply.code === 421) this.#lease.end(false); // Its client may stay for long.

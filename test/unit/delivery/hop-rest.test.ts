@@ -73,6 +73,29 @@ test('what the hop accepted before a rest and refuses after it: 451, and nothing
   assert.equal(fake.messages.length, 0);
 });
 
+test('a client that rests before each recipient sends the others in another transaction; what it has goes on', async t => {
+  const fake = await fakeHop(t);
+  const transaction = await ready(hopTo(t, [fake.smtp], { pool: { ...RESTS, restMs: 5 } }), 'to0@x.example');
+  const add = async (i: number) => {
+    await until(() => resets(fake) === i, 'rests');
+    return transaction.rcpt(recipient(`to${i}@x.example`));
+  };
+  for (let i = 1; i <= 10; i++) assert.equal((await add(i)).code, 250);
+  await assert.rejects(add(11), { reply: REPLIES.otherTransaction });
+  assert.equal((await transaction.data(bytes(MESSAGE), within())).code, 250);
+  transaction.release();
+  assert.equal(fake.messages[0]?.rcpt.length, 11);
+});
+
+test('all that is repeated after a rest has one end', async t => {
+  const fake = await fakeHop(t, { on: step => (step === 'MAIL' && resets(fake) > 0 ? 'silent' : undefined) });
+  const timeouts = { openMs: 200, commandMs: LONG_MS };
+  const transaction = await ready(hopTo(t, [fake.smtp], { pool: RESTS, timeouts }));
+  await until(() => resets(fake) === 1, 'rests');
+  await assert.rejects(transaction.rcpt(recipient('b@x.example')), /given up/);
+  transaction.release();
+});
+
 test('released while it rests, and while it waits for a connection: no place is lost', async t => {
   const fake = await fakeHop(t);
   const hop = hopTo(t, [fake.smtp], { pool: { ...RESTS, maxConnections: 1 } });
