@@ -7,8 +7,8 @@ import { withDeadline } from './deadline.ts';
 
 /** What the control socket answers with at most: a page of a list, a story. */
 const ANSWER_MAX_BYTES = 64 * 1024 * 1024;
-/** A release waits for the next hop's reply to the dot. */
-const CONTROL_MS = 12 * 60_000;
+/** A release may take 9 minutes (assembly/release.ts) and the gateway gives up after 10: its word is worth waiting for. */
+const CONTROL_MS = 11 * 60_000;
 
 /** The command line could not reach the gateway: nobody listens. */
 export class GatewayNotRunning extends Error {

@@ -15,6 +15,9 @@ import { diskError } from '../spool/disk-error.ts';
 /** A held file holds the findings too; nothing honest is larger. */
 const HELD_FILE_MAX = 64 * 1024 * 1024;
 
+/** Days whose folders are remembered; mail of more than one day is held only around midnight. */
+const DAYS_MAX = 10;
+
 /** What the file system says when a file cannot have a second name there: then it is copied. */
 const NO_LINK = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
 
@@ -32,10 +35,14 @@ export interface FoundFiles {
 
 export class ItemFiles {
   readonly #root: string;
+  readonly #sync: typeof syncFolder;
+  /** By day's folder: is its whole path on disk? Whoever comes second waits for the first. */
+  readonly #synced = new Map<string, Promise<void>>();
 
   /** `root` is an absolute path. */
-  constructor(root: string) {
+  constructor(root: string, sync = syncFolder) {
     this.#root = root;
+    this.#sync = sync;
   }
 
   paths(id: MailId): ItemPaths {
@@ -114,11 +121,27 @@ export class ItemFiles {
     }
   }
 
-  /** Makes missing folders, each fsynced into the one above, so that the whole path survives a power cut. */
+  /**
+   * Makes missing folders, each fsynced into the one above, so that the whole path survives a power cut. Once for a folder
+   * and process: whether an earlier one had come to the fsync, nobody knows.
+   */
   async #makeFolders(folder: string): Promise<void> {
-    const first = await mkdir(folder, { recursive: true, mode: 0o700 });
-    if (first === undefined) return;
-    for (let at = folder; at.length >= first.length; at = dirname(at)) await syncFolder(dirname(at));
+    const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (made !== undefined) this.#synced.delete(folder);
+    const synced = this.#synced.get(folder) ?? this.#syncPath(folder);
+    if (this.#synced.size >= DAYS_MAX) this.#synced.clear();
+    this.#synced.set(folder, synced);
+    try {
+      await synced;
+    } catch (error) {
+      if (this.#synced.get(folder) === synced) this.#synced.delete(folder);
+      throw error;
+    }
+  }
+
+  /** Year, month and day: three folders below the root. */
+  async #syncPath(folder: string): Promise<void> {
+    for (let at = folder; at.length > this.#root.length; at = dirname(at)) await this.#sync(dirname(at));
   }
 }
 

@@ -99,6 +99,14 @@ export class FileQuarantine implements Quarantine {
     return this.#releases.delete(copyId, order);
   }
 
+  /**
+   * Begins no release or deletion any more; resolves when those under way have been recorded, which may take as long as a
+   * next hop does: the caller bounds it. Before the database is closed.
+   */
+  idle(): Promise<void> {
+    return this.#releases.idle();
+  }
+
   /** Once, at start, before the listeners open. */
   recover(): Promise<Recovery> {
     const { store, log } = this.#options;

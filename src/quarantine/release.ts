@@ -76,12 +76,40 @@ export class Releases {
   readonly #parts: ReleaseParts;
   /** Copies on their way now: those are not even sent again with force. */
   readonly #active = new Set<CopyId>();
+  /** Releases and deletions under way, for `idle`. */
+  readonly #running = new Set<Promise<unknown>>();
+  #isEnding = false;
 
   constructor(parts: ReleaseParts) {
     this.#parts = parts;
   }
 
-  async release(copyId: CopyId, order: ReleaseOrder): Promise<ReleaseResult> {
+  /** Begins nothing more, and resolves when what is under way has been recorded. Never rejects. */
+  async idle(): Promise<void> {
+    this.#isEnding = true;
+    await Promise.allSettled(this.#running);
+  }
+
+  release(copyId: CopyId, order: ReleaseOrder): Promise<ReleaseResult> {
+    return this.#run(() => this.#release(copyId, order));
+  }
+
+  delete(copyId: CopyId, order: { readonly by: string; readonly force?: boolean }): Promise<DeleteResult> {
+    return this.#run(() => this.#delete(copyId, order));
+  }
+
+  async #run<T>(work: () => Promise<T>): Promise<T | (ReleaseResult & DeleteResult)> {
+    if (this.#isEnding) return impossible('the gateway is stopping: try again when it runs');
+    const running = work();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async #release(copyId: CopyId, order: ReleaseOrder): Promise<ReleaseResult> {
     if (this.#active.has(copyId)) return impossible(`copy ${copyId} is being released at this moment`);
     this.#active.add(copyId);
     try {
@@ -97,7 +125,7 @@ export class Releases {
     }
   }
 
-  async delete(copyId: CopyId, order: { readonly by: string; readonly force?: boolean }): Promise<DeleteResult> {
+  async #delete(copyId: CopyId, order: { readonly by: string; readonly force?: boolean }): Promise<DeleteResult> {
     if (this.#active.has(copyId)) return impossible(`copy ${copyId} is being released at this moment`);
     const item = await this.#find(copyId);
     const refusal = item === null ? `no copy ${copyId} in quarantine` : whyNot(item, order.force === true);

@@ -7,6 +7,7 @@ import { startFakeHop } from '../support/fake-hop.ts';
 import { startPostern } from '../support/postern.ts';
 import { needs } from '../support/require.ts';
 import { idOf, message, sendMail, withEicar } from '../support/send.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 test('a release mark lets a copy pass once, and only the copy it was made for', async t => {
   if (!needs(t, 'redis-server', 'clamd')) return;
@@ -18,6 +19,7 @@ test('a release mark lets a copy pass once, and only the copy it was made for', 
       'scanners: {senderAuth: {enabled: false}, dnsLists: {enabled: false}}',
     ].join('\n'),
   });
+  await waitFor('clamd', () => /"child":"clamd".*child is ready/.test(postern.log()), 60_000);
   const held = idOf(await sendMail(postern.port, { content: withEicar('A virus') }));
   assert.equal(hop.messages.length, 0);
   const released = await postern.cli('quarantine', 'release', `${held}-1`);
