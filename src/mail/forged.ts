@@ -18,11 +18,6 @@ const EMPTY = Buffer.alloc(0);
 
 type Judgement = 'keep' | 'drop' | 'undecided';
 
-/** Does this whole field (bytes as latin1, folds kept) claim to be ours? */
-export function isForged(field: string, hostname: string): boolean {
-  return judge(field, hostname, true) === 'drop';
-}
-
 /**
  * Takes a message in pieces and gives it back without its forged fields. Line ends are CRLF (the intake made them so);
  * a lone LF is read as one too. What `push` returns may be views into what was pushed.

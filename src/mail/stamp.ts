@@ -1,10 +1,8 @@
-// The header block that goes on top of a message, made once, at the decision, and kept with the copy (DESIGN step 6);
-// and the places of forged headers of our own names, which are left out when the bytes go on (I2).
+// The header block that goes on top of a message, made once, at the decision, and kept with the copy (DESIGN step 6).
 // Every value may be hostile: nothing goes into a header that has not passed `printable`.
 
 import type { Envelope } from './envelope.ts';
 import type { Auth, Report } from './finding.ts';
-import { isForged } from './forged.ts';
 import type { MailId } from './mail-id.ts';
 import type { Session } from './session.ts';
 import type { Verdict } from './verdict.ts';
@@ -33,37 +31,6 @@ export function stamp(facts: StampFacts): string {
     header('Authentication-Results', authenticationResults(facts)),
     header('Received', receivedValue(facts)),
   ].join('');
-}
-
-export interface Range {
-  readonly start: number;
-  readonly end: number;
-}
-
-/**
- * Where in the header section (bytes up to and including the empty line, CRLF line ends) stand fields that claim to be
- * ours: X-Postern*, X-Spam*, and Authentication-Results with our authserv-id (RFC 8601 section 5). In order, not
- * overlapping. For a whole header section in memory; forged.ts does the same on a stream.
- */
-export function forgedRanges(headerSection: Uint8Array, hostname: string): Range[] {
-  const text = Buffer.from(headerSection.buffer, headerSection.byteOffset, headerSection.byteLength).toString('latin1');
-  const ranges: Range[] = [];
-  for (let at = 0; at < text.length; ) {
-    const end = endOfField(text, at);
-    if (isForged(text.slice(at, end), hostname)) ranges.push({ start: at, end });
-    at = end;
-  }
-  return ranges;
-}
-
-/** A field reaches to the end of its last folded line. */
-function endOfField(text: string, start: number): number {
-  for (let at = start; ; ) {
-    const newline = text.indexOf('\r\n', at);
-    if (newline === -1) return text.length;
-    at = newline + 2;
-    if (text[at] !== ' ' && text[at] !== '\t') return at;
-  }
 }
 
 function spamHeaders({ report, verdict, requiredScore }: StampFacts): string[] {

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { MailError } from '../mail/error.ts';
 import { isMailId, type MailId, timeOf } from '../mail/mail-id.ts';
 import type { SpoolEntry } from '../mail/ports.ts';
-import { readRanges } from '../platform/file-ranges.ts';
+import { readPieces } from '../platform/file-pieces.ts';
 import { removeFile, syncFile, syncFolder, writeSafely } from '../platform/safe-file.ts';
 import { diskError } from '../spool/disk-error.ts';
 
@@ -89,7 +89,7 @@ export class ItemFiles {
     const wrongSize = await this.wrongSize(id, expected.sizeBytes);
     if (wrongSize !== '') return wrongSize;
     const hash = createHash('sha256');
-    for await (const piece of readRanges(this.paths(id).bytes)) hash.update(piece);
+    for await (const piece of readPieces(this.paths(id).bytes)) hash.update(piece);
     return hash.digest('hex') === expected.sha256 ? '' : 'the bytes have changed since they were scanned';
   }
 

@@ -8,7 +8,7 @@ import { deliverable } from '../mail/forged.ts';
 import { type CopyId, isCopyId, type MailId, mailIdOf } from '../mail/mail-id.ts';
 import type { HopReply } from '../mail/ports.ts';
 import { pause } from '../platform/deadline.ts';
-import { readRanges } from '../platform/file-ranges.ts';
+import { readPieces } from '../platform/file-pieces.ts';
 import { errorText, type Log } from '../platform/log.ts';
 import { RowsChanged } from '../store/failure.ts';
 import type { Queries, Step } from '../store/queries.ts';
@@ -152,7 +152,7 @@ export class Releases {
     const attempt = item.attempts + 1;
     const outgoing = (mark: string, bytes: AsyncIterable<Uint8Array>) =>
       deliverable(bytes, `${mark}${stamp}`, hostname);
-    const digest = await markDigest(outgoing('', readRanges(files.paths(id).bytes)));
+    const digest = await markDigest(outgoing('', readPieces(files.paths(id).bytes)));
     const marked = { copyId, attempt, rcptTo: recipient.address.text };
     const begun = { state: 'releasing', words: `release begun by ${who(order.by)}`, host: '' } as const;
     await this.#write(db => [
@@ -254,7 +254,7 @@ class Source {
 
   async *read(): AsyncGenerator<Uint8Array, void> {
     try {
-      yield* readRanges(this.#path);
+      yield* readPieces(this.#path);
     } catch (error) {
       this.failed = true;
       throw error;

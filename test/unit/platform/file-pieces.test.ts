@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 
-import { type FileRange, PIECE_BYTES, readRanges } from '../../../src/platform/file-ranges.ts';
+import { PIECE_BYTES, readPieces } from '../../../src/platform/file-pieces.ts';
 import { temporaryFolder } from '../../support/sample-record.ts';
 
 async function file(t: TestContext, content: string): Promise<string> {
@@ -13,33 +13,18 @@ async function file(t: TestContext, content: string): Promise<string> {
   return path;
 }
 
-async function read(path: string, keep?: readonly FileRange[]): Promise<string> {
+async function read(path: string): Promise<string> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of readRanges(path, keep)) pieces.push(piece);
+  for await (const piece of readPieces(path)) pieces.push(piece);
   return Buffer.concat(pieces).toString('latin1');
 }
 
 const openFiles = () => readdirSync('/proc/self/fd').length;
 
-test('without ranges it is the whole file, however large', async t => {
+test('it is the whole file, however large', async t => {
   const content = 'ab\xff'.repeat(PIECE_BYTES);
   assert.equal(await read(await file(t, content)), content);
   assert.equal(await read(await file(t, '')), '');
-});
-
-test('ranges come in their order, empty ones give nothing', async t => {
-  const path = await file(t, '0123456789');
-  const keep = [
-    { start: 0, end: 2 },
-    { start: 5, end: 5 },
-    { start: 7, end: 10 },
-  ];
-  assert.equal(await read(path, keep), '01789');
-  assert.equal(await read(path, []), '');
-});
-
-test('a range beyond the end is an error, not a shorter message', async t => {
-  await assert.rejects(read(await file(t, '0123'), [{ start: 2, end: 6 }]), /ends 2 bytes before/);
 });
 
 test('a missing file is an error when the first piece is asked for', async t => {
@@ -49,7 +34,7 @@ test('a missing file is an error when the first piece is asked for', async t => 
 test('a reader that stops early leaves no file open', async t => {
   const path = await file(t, 'x'.repeat(3 * PIECE_BYTES));
   const before = openFiles();
-  for await (const piece of readRanges(path)) {
+  for await (const piece of readPieces(path)) {
     assert.equal(piece.length, PIECE_BYTES);
     break;
   }
