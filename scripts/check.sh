@@ -20,5 +20,6 @@ step() {
 step 'format and lint' biome check --error-on-warnings .
 step 'types' tsc -p .
 step 'generated documentation' node scripts/generate-docs.ts --check
-step 'imports and unit tests' node --disable-warning=ExperimentalWarning --test --test-concurrency=2 \
+# Many of them wait for a deadline or a child: more of them at once than there are cores.
+step 'imports and unit tests' node --disable-warning=ExperimentalWarning --test --test-concurrency=5 \
   --test-timeout=60000 --test-reporter=dot test/architecture.test.ts 'test/unit/**/*.test.ts'

@@ -114,15 +114,15 @@ test('a line that begins with a blank at the very top is nobody’s continuation
   assert.equal(filtered(' X-Spam-Flag: NO\r\nSubject: x\r\n\r\n'), ' X-Spam-Flag: NO\r\nSubject: x\r\n\r\n');
 });
 
-test('a header section of a hundred megabytes needs no memory to speak of', () => {
+test('a header section of twenty megabytes needs no memory to speak of', () => {
   const filter = new HeaderFilter(HOST);
   const honest = Buffer.from('A: b\r\nX-Spam-Flag: NO\r\n'.repeat(3000));
   const before = process.memoryUsage().arrayBuffers;
   let kept = 0;
-  for (let i = 0; i < 1500; i++) for (const part of filter.push(honest)) kept += part.length;
+  for (let i = 0; i < 300; i++) for (const part of filter.push(honest)) kept += part.length;
   kept += filter.end().reduce((sum, part) => sum + part.length, 0);
-  assert.equal(kept, 1500 * 3000 * 'A: b\r\n'.length);
-  assert.ok(process.memoryUsage().arrayBuffers - before < 10_000_000);
+  assert.equal(kept, 300 * 3000 * 'A: b\r\n'.length);
+  assert.ok(process.memoryUsage().arrayBuffers - before < 5_000_000);
 });
 
 test('I2: deliverable is the stamp, then the bytes', async () => {
