@@ -69,6 +69,21 @@ for (const place of PLACES) {
   });
 }
 
+test('a client that goes in the middle of its message: metrics and record both say abandoned', async () => {
+  const gateway = await startTestGateway();
+  const client = await LineClient.open(gateway.port);
+  await client.reply();
+  for (const line of ['HELO c.example', 'MAIL FROM:<a@client.example>', 'RCPT TO:<user@example.org>', 'DATA']) {
+    assert.match(await client.command(line), /^[23]/);
+  }
+  client.write('Subject: x\r\n\r\nhalf of it\r\n');
+  client.destroy();
+  await waitFor('it is counted', () => gateway.counted.length === 1);
+  await gateway.stop();
+  assert.equal(gateway.counted[0]?.state, 'abandoned');
+  check(gateway, 'abandoned');
+});
+
 test('a stop does not wait for a next hop that stays silent', async () => {
   const { gateway, client } = await waitingAt('DATA');
   await gateway.stop();
