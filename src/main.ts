@@ -3,8 +3,8 @@
 
 import { CONTROL_SOCKET, controlRoutes, type Reloaded, type Status } from './assembly/control.ts';
 import { type Daemons, startDaemons } from './assembly/daemons.ts';
-import { gatewayPorts, gatewayRules, messageCounter } from './assembly/gateway.ts';
-import { type HealthReport, healthReport, healthRoutes } from './assembly/health.ts';
+import { counterOf, gatewayPorts, gatewayRules, messageCounter } from './assembly/gateway.ts';
+import { askHops, type HealthReport, healthReport, healthRoutes } from './assembly/health.ts';
 import { certificateOf, claimFolder } from './assembly/identity.ts';
 import { whyNotListening } from './assembly/listening.ts';
 import { openRecords, type Records } from './assembly/records.ts';
@@ -20,14 +20,14 @@ import { Listener, type ListenerOptions } from './gateway/smtp/listener.ts';
 import type { Health, Scanner } from './mail/ports.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
 import type { Certificate } from './platform/certificate.ts';
-import { pause } from './platform/deadline.ts';
+import { pause, withDeadline } from './platform/deadline.ts';
 import { CachedResolver } from './platform/dns.ts';
 import { createHttpServer, type HttpServer } from './platform/http.ts';
 import { errorText, type Log } from './platform/log.ts';
 import { createMetrics, type Metrics } from './platform/metrics.ts';
 import { connectRedis } from './platform/redis.ts';
 import { socketPath } from './platform/unix-socket.ts';
-import { ConnectionCounter, createRates, type Rates } from './reputation/rates.ts';
+import { type ConnectionCounter, createRates, type Rates } from './reputation/rates.ts';
 import { VERSION } from './version.ts';
 
 export interface PosternOptions {
@@ -162,7 +162,10 @@ export class Postern {
     await this.#starting.catch(() => undefined);
     // A reload under way makes threads and connections of its own.
     await this.#reloading?.catch(() => undefined);
-    await Promise.all(this.#listeners.splice(0).map(listener => listener.stop(DRAIN_MS)));
+    // A release under way is recorded while the database is still open.
+    const released = this.#parts?.records.quarantine.idle() ?? Promise.resolve();
+    const drained = this.#listeners.splice(0).map(listener => listener.stop(DRAIN_MS));
+    await Promise.all([...drained, withDeadline(DRAIN_MS, 'release', () => released).catch(() => undefined)]);
     await Promise.all([...this.#retired].map(close => close()));
     for (const { what, stop } of this.#undo.splice(0).reverse()) {
       try {
@@ -187,7 +190,7 @@ export class Postern {
       () => records.quarantine.health(),
       () => this.#rates?.health() ?? { part: 'rates', level: 'down', says: 'not started', next: '' },
       () => resolver.health(),
-      ...[...(this.#routes?.hopsBySettings.values() ?? [])].map(hop => () => hop.health()),
+      ...askHops([...(this.#routes?.hopsBySettings.values() ?? [])]),
     ]);
   }
 
@@ -390,10 +393,6 @@ export class Postern {
 const MEMORY_COMMAND_MS = 500;
 /** A release waits for the next hop's reply to the dot. */
 const CONTROL_MS = 11 * 60_000;
-
-function counterOf({ limits }: Settings): ConnectionCounter {
-  return new ConnectionCounter({ perClient: limits.connectionsPerAddress, total: limits.connections });
-}
 
 async function closeAll(parts: readonly { close(): Promise<void> }[]): Promise<void> {
   await Promise.all(parts.map(part => part.close()));

@@ -9,7 +9,7 @@ import { readPieces } from '../platform/file-pieces.ts';
 import type { Log } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import { confirmedName } from '../reputation/client-name.ts';
-import type { ConnectionCounter, Rates } from '../reputation/rates.ts';
+import { ConnectionCounter, type Rates } from '../reputation/rates.ts';
 import type { Records } from './records.ts';
 import type { Routes } from './router.ts';
 
@@ -44,6 +44,11 @@ export function gatewayPorts(parts: GatewayParts): GatewayPorts {
     counted: parts.counted,
     log,
   };
+}
+
+/** The connections of this process, within the limits of the settings. */
+export function counterOf({ limits }: Settings): ConnectionCounter {
+  return new ConnectionCounter({ perClient: limits.connectionsPerAddress, total: limits.connections });
 }
 
 export function gatewayRules({ limits, timeouts, hostname, bareNewlines, nextHopText }: Settings): GatewayRules {

@@ -109,7 +109,7 @@ export const timeouts = group(
       live: true,
       about: 'To connect to one host of a next hop, its greeting and STARTTLS included.',
     }),
-    hopReply: setting(duration('1s', '4m'), {
+    hopReply: setting(duration('1s', '1m'), {
       default: '1m',
       live: true,
       about:

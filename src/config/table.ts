@@ -59,7 +59,7 @@ const hop = () =>
             shown: 'timeouts.hopConnect',
             about: 'To connect, greeting and STARTTLS included.',
           }),
-          reply: optional(duration('1s', '4m'), { shown: 'timeouts.hopReply', about: 'For the reply to a command.' }),
+          reply: optional(duration('1s', '1m'), { shown: 'timeouts.hopReply', about: 'For the reply to a command.' }),
           afterDot: optional(duration('10s', '5m'), {
             shown: 'timeouts.hopAfterDot',
             about: 'For the reply to the final dot.',
