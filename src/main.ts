@@ -117,6 +117,7 @@ export class Postern {
     this.#goOn();
     const records = await openRecords(settings, log);
     this.#later('database', () => records.store.close());
+    this.#later('books', () => records.ledger.close());
     this.#goOn();
     const daemons = await startDaemons(settings, log);
     this.#later('daemons', () => daemons.stop());
@@ -392,7 +393,7 @@ export class Postern {
 /** A memory Redis on the same host answers in well under a millisecond. */
 const MEMORY_COMMAND_MS = 500;
 /** A release waits for the next hop's reply to the dot. */
-const CONTROL_MS = 11 * 60_000;
+const CONTROL_MS = 10 * 60_000;
 
 async function closeAll(parts: readonly { close(): Promise<void> }[]): Promise<void> {
   await Promise.all(parts.map(part => part.close()));

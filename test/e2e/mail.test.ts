@@ -10,6 +10,7 @@ import { needsPostfix, startPostfix } from '../support/postfix.ts';
 import { needs } from '../support/require.ts';
 import { GTUBE, idOf, message, sendMail, withEicar } from '../support/send.ts';
 import { startUnbound } from '../support/unbound.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 test('signed mail comes out of IMAP and POP3 as the same bytes, still valid; GTUBE and EICAR do not', async t => {
   if (!needs(t, 'redis-server', 'clamd', 'dovecot', 'unbound') || !(await needsPostfix(t))) return;
@@ -33,6 +34,7 @@ test('signed mail comes out of IMAP and POP3 as the same bytes, still valid; GTU
     ].join('\n'),
   });
 
+  await waitFor('clamd', () => /"child":"clamd".*child is ready/.test(postern.log()), 60_000);
   const unsigned = message('Signed mail', '. a line with a dot\r\n..and two\r\nübermäßig\r\n\r\n', [
     'MIME-Version: 1.0',
     'Content-Type: text/plain; charset=utf-8',

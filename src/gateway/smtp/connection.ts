@@ -279,6 +279,8 @@ export class Connection extends SMTPConnection {
       throw new MailError('enoughMessages', 'enough messages in one connection');
     const why = ports.scan.notReady();
     if (why !== null) throw new MailError(why === 'busy' ? 'busy' : 'notReady', `not ready: ${why}`);
+    const unable = ports.ledger.notReady();
+    if (unable !== null) throw new MailError(unable, 'the books cannot be written');
     if (isNullSender || (await ports.allows('message', this.remoteAddress, this.listener.direction))) return;
     throw new MailError('tooManyMessages', 'message rate');
   }
