@@ -90,6 +90,8 @@ export class SmtpTransaction implements HopTransaction {
   async data(body: AsyncIterable<Uint8Array>, signal: AbortSignal, replyBy?: number): Promise<HopReply> {
     const reply = await this.#command(() => 'DATA', signal);
     if (reply.code !== 354) return reply;
+    // From here to the reply to the dot the connection is ours, however long that takes.
+    clearTimeout(this.#restTimer);
     this.#isBetweenCommands = false;
     const stuffer = new DotStuffer();
     const early = await this.#sendBody(stuffed(body, stuffer, signal), signal);
@@ -111,6 +113,7 @@ export class SmtpTransaction implements HopTransaction {
   #restSoon(): void {
     if (this.#isReleased) return;
     this.#restTimer = setTimeout(() => {
+      if (this.#isReleased || !this.#isBetweenCommands) return;
       // One that died meanwhile is dropped here, and is no reopening later.
       this.#isResting = true;
       this.#rests++;

@@ -36,6 +36,28 @@ test('three times as many idle transactions as connections keep nobody out, and 
   assert.equal(fake.connections, 2);
 });
 
+test('I1: a connection never rests between DATA and the reply to the dot, however long that takes', async t => {
+  const fake = await fakeHop(t, { steps: { dot: 'silent' } });
+  const transaction = await ready(hopTo(t, [fake.smtp], { pool: RESTS }), 'a@x.example');
+  const body = async function* () {
+    yield Buffer.from('Subject: slow\r\n\r\n');
+    await new Promise(resolve => setTimeout(resolve, 5 * RESTS.restMs));
+    yield Buffer.from('body\r\n');
+  };
+  const replied = transaction.data(body(), within());
+  await until(() => fake.messages.length === 1, 'the dot');
+  await new Promise(resolve => setTimeout(resolve, 5 * RESTS.restMs));
+  fake.shout('250 2.0.0 at last');
+  assert.equal((await replied).text, 'at last');
+  assert.deepEqual(fake.messages[0]?.bytes.toString(), 'Subject: slow\r\n\r\nbody\r\n');
+  assert.deepEqual(
+    fake.lines.filter(line => / RSET$/.test(line)),
+    [],
+    'nothing was said in between',
+  );
+  transaction.release();
+});
+
 test('a transaction goes on after a rest: the next RCPT belongs to the same message', async t => {
   const fake = await fakeHop(t);
   const transaction = await ready(hopTo(t, [fake.smtp], { pool: RESTS }), 'a@x.example');
