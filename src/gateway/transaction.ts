@@ -10,7 +10,7 @@ import type { Report } from '../mail/finding.ts';
 import { copyId, type MailId } from '../mail/mail-id.ts';
 import { alwaysHeard } from '../mail/policy.ts';
 import type { HopTransaction, LedgerRecord, MarkClaim, Route, SpoolDraft, SpoolEntry } from '../mail/ports.ts';
-import { mirrored, REPLIES, type Reply, replyText } from '../mail/reply.ts';
+import { hopWords, mirrored, REPLIES, type Reply, replyText } from '../mail/reply.ts';
 import type { Session } from '../mail/session.ts';
 import { stamp } from '../mail/stamp.ts';
 import { decide, type Verdict } from '../mail/verdict.ts';
@@ -158,7 +158,7 @@ export class Transaction {
     if (this.#isOver) throw new MailError('unknownError', 'the client had gone');
     const isAccepted = said.code >= 200 && said.code <= 299;
     const reply = isAccepted ? REPLIES.recipientOk : mirrored(said, this.#rules.passHopText);
-    const words = [said.code, said.enhanced, said.text].filter(word => word !== null && word !== '').join(' ');
+    const words = hopWords(said);
     return { recipient, reply, isAccepted, disposition: { state: refusalState(reply), words, host: hop.host } };
   }
 
@@ -188,7 +188,7 @@ export class Transaction {
       if (this.#isOver) throw new MailError('unknownError', 'the client had gone');
       if (said.code < 200 || said.code > 299) {
         const reply = mirrored(said, this.#rules.passHopText);
-        const words = [said.code, said.enhanced, said.text].filter(word => word !== null && word !== '').join(' ');
+        const words = hopWords(said);
         this.#hopRefusal = { reply, disposition: { state: refusalState(reply), words, host: hop.host } };
       }
     } catch (error) {

@@ -98,3 +98,8 @@ export function mirrored(said: { code: number; enhanced: string | null; text: st
 function publicText(text: string): string {
   return text.replace(/[^\x20-\x7e]+/gu, '?').slice(0, TEXT_MAX);
 }
+
+/** What another server said, as the books keep it: code, enhanced status and text, as far as it gave them. */
+export function hopWords(said: { code: number; enhanced: string | null; text: string }): string {
+  return [said.code, said.enhanced, said.text].filter(word => word !== null && word !== '').join(' ');
+}

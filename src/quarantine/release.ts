@@ -7,6 +7,7 @@ import { HopLost, MailError } from '../mail/error.ts';
 import { deliverable } from '../mail/forged.ts';
 import { type CopyId, isCopyId, type MailId, mailIdOf } from '../mail/mail-id.ts';
 import type { HopReply } from '../mail/ports.ts';
+import { hopWords } from '../mail/reply.ts';
 import { pause } from '../platform/deadline.ts';
 import { readPieces } from '../platform/file-pieces.ts';
 import { errorText, type Log } from '../platform/log.ts';
@@ -265,7 +266,7 @@ class Source {
 async function outcome(source: Source, delivered: Promise<Delivered>): Promise<ReleaseResult> {
   try {
     const { host, reply } = await delivered;
-    const words = [reply.code, reply.enhanced, reply.text].filter(word => word !== null && word !== '').join(' ');
+    const words = hopWords(reply);
     return { kind: reply.code >= 200 && reply.code <= 299 ? 'released' : 'refused', host, words };
   } catch (error) {
     // Only an error that surely came before the dot may be tried again without being asked.

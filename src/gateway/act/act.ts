@@ -5,7 +5,7 @@ import type { Disposition, State } from '../../mail/disposition.ts';
 import { HopLost, replyOf } from '../../mail/error.ts';
 import type { Outcome } from '../../mail/policy.ts';
 import type { HopTransaction } from '../../mail/ports.ts';
-import { mirrored, REPLIES, type Reply, replyText } from '../../mail/reply.ts';
+import { hopWords, mirrored, REPLIES, type Reply, replyText } from '../../mail/reply.ts';
 import { DeadlinePassed, orAborted } from '../../platform/deadline.ts';
 import { errorText } from '../../platform/log.ts';
 
@@ -60,7 +60,7 @@ async function relay({ hop, body, gone, ending, passHopText, passBy, replyBy }: 
   try {
     if (Date.now() >= passBy) onLate();
     const said = await orAborted(ending, hop.data(whileHere(body(), signal), signal, replyBy));
-    const words = [said.code, said.enhanced, said.text].filter(word => word !== null && word !== '').join(' ');
+    const words = hopWords(said);
     const isTaken = said.code >= 200 && said.code <= 299;
     const reply = isTaken ? REPLIES.accepted : mirrored(said, passHopText);
     const state = isTaken ? 'relayed' : refusalState(reply);
