@@ -58,8 +58,11 @@ export class ClamdLink extends Duplex {
   async ready(): Promise<void> {
     while (this.writableLength >= UNSENT_MAX_BYTES && !this.destroyed) {
       await new Promise<void>(resolve => {
-        this.once('drain', resolve);
-        this.once('close', resolve);
+        const go = (): void => {
+          this.off('drain', go).off('close', go);
+          resolve();
+        };
+        this.on('drain', go).on('close', go);
       });
     }
   }

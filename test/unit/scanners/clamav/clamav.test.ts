@@ -6,6 +6,7 @@ import { type ClamavOptions, createClamav } from '../../../../src/scanners/clama
 import { parseClamdAddress } from '../../../../src/scanners/clamav/clamd-link.ts';
 import { type RealClamd, startClamd } from '../../../support/clamd.ts';
 import { startFakeClamd } from '../../../support/fake-clamd.ts';
+import { heldBytes } from '../../../support/memory.ts';
 import { findProgram, needs } from '../../../support/require.ts';
 import { type MessageFolder, messageFolder } from '../../../support/scan-task.ts';
 import { EICAR, withEicar } from '../../../support/send.ts';
@@ -138,18 +139,26 @@ describe('with a clamd of our own', () => {
   test('a large message waits for a clamd that does not read, outside our memory', () =>
     withFake('deaf', {}, async scanner => {
       const task = await folder.task({ message: Buffer.alloc(19_000_000, 'x') });
-      const before = process.memoryUsage().arrayBuffers + process.memoryUsage().external;
+      const before = heldBytes();
       const control = new AbortController();
       const scan = scanner.scan(task, control.signal);
-      let most = 0;
-      for (let i = 0; i < 300; i++) {
-        await new Promise(resolve => setImmediate(resolve));
-        const { arrayBuffers, external } = process.memoryUsage();
-        most = Math.max(most, arrayBuffers + external - before);
-      }
+      for (let i = 0; i < 300; i++) await new Promise(resolve => setImmediate(resolve));
+      const held = heldBytes() - before;
       control.abort(new Error('deadline'));
       assert.deepEqual(await scan, [{ kind: 'unavailable', scanner: 'clamav', reason: 'deadline' }]);
-      assert.ok(most < 8_000_000, `${most} bytes`);
+      assert.ok(held < 8_000_000, `${held} bytes`);
+    }));
+
+  test('a scan of a large message adds no listeners with every chunk', () =>
+    withFake('ok', {}, async scanner => {
+      const warnings: string[] = [];
+      const note = (warning: Error): number => warnings.push(warning.message);
+      process.on('warning', note);
+      const task = await folder.task({ message: Buffer.alloc(19_000_000, 'x') });
+      assert.deepEqual(await scanner.scan(task, later()), []);
+      await new Promise(resolve => setImmediate(resolve));
+      process.off('warning', note);
+      assert.deepEqual(warnings, []);
     }));
 
   test('no more messages are with clamd at once than allowed', () =>
