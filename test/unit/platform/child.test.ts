@@ -97,7 +97,7 @@ test('a program that is not there is said in health', async t => {
   const { make } = await setUp(t, '', { command: '/nowhere/daemon', readyWithinMs: 200 });
   const child = make();
   assert.equal(await child.start(), false);
-  assert.match(child.health().says, /cannot be started: .*ENOENT/);
+  await waitFor('said', () => /cannot be started: .*ENOENT/.test(child.health().says));
 });
 
 test('a child is in a process group of its own: Ctrl-C does not reach it', async t => {

@@ -54,6 +54,7 @@ test('without Redis a command fails at once, and works when it has come', async 
   const { server, redis, lines } = await setUp(t);
   await assert.rejects(redis.take('a'));
   assert.equal(redis.isReady(), false);
+  await waitFor('missed', () => lines.length === 1);
   await server.start();
   await waitFor('connected', () => redis.isReady());
   assert.equal(await redis.increment('a', 60_000), 1);
