@@ -2,6 +2,8 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
+import { Turns } from './turns.ts';
+
 export interface Metrics {
   counter(name: string, help: string, labels?: readonly string[]): CounterMetric;
   gauge(name: string, help: string, labels?: readonly string[]): GaugeMetric;
@@ -9,6 +11,8 @@ export interface Metrics {
   seconds(name: string, help: string, labels?: readonly string[]): SecondsMetric;
   /** The text format that Prometheus scrapes. */
   text(): Promise<string>;
+  /** Of the thread that made this. */
+  readonly turns: Turns;
 }
 
 export interface CounterMetric {
@@ -34,7 +38,17 @@ export function createMetrics(): Metrics {
     labelNames: [...labels],
     registers: [registry],
   });
+  const turns = Turns.watch();
+  const turn = new Gauge({
+    ...options(
+      'main_thread_turn_seconds',
+      'Longest turn of the main thread since the last scrape, in its own CPU time',
+      [],
+    ),
+    collect: () => turn.set(turns.take() / 1000),
+  });
   return {
+    turns,
     counter: (name, help, labels = []) => {
       const counter = new Counter(options(name, help, labels));
       return { add: (values = {}, by = 1) => counter.inc(values, by) };
