@@ -9,6 +9,7 @@ import type { Expanded, SpoolEntry } from './mail/ports.ts';
 import type { MessageLimits } from './message/limits.ts';
 import { readMessage } from './message/read.ts';
 import { summarise } from './message/summary.ts';
+import { failpoint } from './platform/failpoint.ts';
 import { compileRules, type RuleSet } from './rules/compile.ts';
 import type { RuleSource } from './rules/model.ts';
 import { entryContext } from './rules/report.ts';
@@ -26,6 +27,7 @@ let compiled: { readonly set: RuleSet; readonly data: ExpandData } | null = null
 /** Reads the message of the entry's file; never throws for what is in it. */
 export async function expand(entry: SpoolEntry): Promise<Expanded> {
   const { set, data } = ready();
+  await failpoint('thread.expand');
   return expandBytes(await readFile(entry.path), entry, { set, data });
 }
 

@@ -6,6 +6,8 @@
 import type { Recipient, ReversePath } from '../mail/envelope.ts';
 import { HopLost, MailError } from '../mail/error.ts';
 import type { HopCapabilities, HopReply, HopTransaction } from '../mail/ports.ts';
+import { failpoint } from '../platform/failpoint.ts';
+import { errorText } from '../platform/log.ts';
 import { type MailParameters, mailCommand, rcptCommand } from './commands.ts';
 import { DotStuffer, stuffed } from './dot-stuffer.ts';
 import { isGood, type SessionCapabilities } from './hop-session.ts';
@@ -64,6 +66,7 @@ export class SmtpTransaction implements HopTransaction {
   }
 
   async mail(from: ReversePath, envelope: MailParameters): Promise<HopReply> {
+    await failpoint('hop.mail');
     const line: Line = capabilities => mailCommand(from, envelope, capabilities);
     const reply = await this.#command(line, NEVER);
     if (isGood(reply)) this.#mail = line;
@@ -72,6 +75,7 @@ export class SmtpTransaction implements HopTransaction {
   }
 
   async rcpt(recipient: Recipient): Promise<HopReply> {
+    await failpoint('hop.rcpt');
     if (this.#parts.oneRecipient && this.#accepted.length > 0) {
       throw new MailError('otherTransaction', 'LMTP: one recipient in a transaction');
     }
@@ -88,11 +92,13 @@ export class SmtpTransaction implements HopTransaction {
    * (or `release`), for the server has the message now, and what became of it is worth more than haste.
    */
   async data(body: AsyncIterable<Uint8Array>, signal: AbortSignal, replyBy?: number): Promise<HopReply> {
+    await failpoint('hop.data');
     const reply = await this.#command(() => 'DATA', signal);
     if (reply.code !== 354) return reply;
     // From here to the reply to the dot the connection is ours, however long that takes.
     clearTimeout(this.#restTimer);
     this.#isBetweenCommands = false;
+    await failpoint('hop.body');
     const stuffer = new DotStuffer();
     const early = await this.#sendBody(stuffed(body, stuffer, signal), signal);
     if (early !== null) return early;
@@ -259,6 +265,7 @@ export class SmtpTransaction implements HopTransaction {
   }
 
   async #sendDot(ending: string, replyBy: number): Promise<HopReply> {
+    await failpoint('hop.dot');
     const { wire } = this.#lease.session;
     const ms = Math.max(1, Math.min(this.#parts.timeouts.afterDotMs, replyBy - Date.now()));
     if (wire.hasReply) return this.#earlyReply();
@@ -267,6 +274,7 @@ export class SmtpTransaction implements HopTransaction {
       // The bytes before are with the kernel (wire.write waits), so until here the message cannot have been taken.
       wire.write(ending, { ms }).catch(() => undefined); // Its failure is the reply's failure.
       const parsed = await wire.reply('the dot', { ms });
+      await failpoint('hop.answer');
       const reply = hopReply(parsed);
       if (reply.code < 300 || reply.code >= 400) {
         if (reply.code === 421) wire.destroy('said 421');
@@ -275,8 +283,8 @@ export class SmtpTransaction implements HopTransaction {
       throw new WireFailed('garbled', `answered the dot with ${reply.code}`);
     } catch (error) {
       wire.destroy('not answered after the dot');
-      if (error instanceof WireFailed) throw this.#lost(true, error);
-      throw error;
+      // Whatever went wrong: the dot was sent, and nobody knows here what became of the message.
+      throw this.#lost(true, error instanceof WireFailed ? error : new WireFailed('garbled', errorText(error)));
     }
   }
 }

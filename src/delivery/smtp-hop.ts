@@ -3,6 +3,7 @@
 import { MailError } from '../mail/error.ts';
 import type { Health, HopCapabilities, HopTransaction, NextHop } from '../mail/ports.ts';
 import { DeadlinePassed, withDeadline } from '../platform/deadline.ts';
+import { failpoint } from '../platform/failpoint.ts';
 import { errorText } from '../platform/log.ts';
 import { SmtpTransaction } from './hop-transaction.ts';
 import type { ServerHost } from './host.ts';
@@ -99,6 +100,7 @@ export class SmtpHop implements NextHop {
   }
 
   async #lease(signal: AbortSignal, fresh: boolean): Promise<Lease> {
+    await failpoint('hop.open');
     if (this.#isClosed) throw new MailError('hopUnreachable', 'the next hop was closed');
     const failures: unknown[] = [];
     for (const state of this.#inOrder()) {

@@ -14,6 +14,7 @@ import { hopWords, mirrored, REPLIES, type Reply, replyText } from '../mail/repl
 import type { Session } from '../mail/session.ts';
 import { stamp } from '../mail/stamp.ts';
 import { decide, type Verdict } from '../mail/verdict.ts';
+import { failpoint } from '../platform/failpoint.ts';
 import { errorText } from '../platform/log.ts';
 import { type Acted, act, refusalState } from './act/act.ts';
 import { type Asked, isSameRoute, refusedByUs, unreachable } from './asked.ts';
@@ -227,7 +228,9 @@ export class Transaction {
     const passBy = this.#dotAt + this.#rules.replyMs * PASS_SHARE;
     const deadline = Math.min(Date.now() + this.#rules.scanMs, passBy);
     const report = await this.#timed('scan', () => this.#report(entry, releaseMark, deadline));
+    await failpoint('decide');
     const verdict = decide(report, route.policy);
+    await failpoint('stamp');
     const header = stamp({
       id: this.id,
       hostname: this.#rules.guard.hostname,

@@ -3,6 +3,7 @@
 
 import { type MailId, mailId } from '../mail/mail-id.ts';
 import type { Ledger, SpoolEntry } from '../mail/ports.ts';
+import { failpoint } from '../platform/failpoint.ts';
 import type { Log } from '../platform/log.ts';
 import { addressKey, recordSteps } from '../store/record-rows.ts';
 import type { Store } from '../store/store.ts';
@@ -25,7 +26,9 @@ export function createLedger(store: Store, log: Log): Books {
   return {
     notReady: () => store.trouble()?.reply ?? (unwritten.count > 0 ? 'notReady' : null),
     record: async record => {
+      await failpoint('record');
       await store.write(db => recordSteps(db, record));
+      await failpoint('record.done');
     },
     recordLater: (record, error) => unwritten.keep(record, error),
     unknownBefore: entry => unknownBefore(store, entry),

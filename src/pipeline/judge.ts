@@ -7,6 +7,7 @@ import { setMaxListeners } from 'node:events';
 import { type Finding, type Report, unavailable, unscannable } from '../mail/finding.ts';
 import type { Combine, Expanded, Expander, Scanner, ScanRun, SpoolEntry } from '../mail/ports.ts';
 import { DeadlinePassed, orAborted, withDeadline } from '../platform/deadline.ts';
+import { failpoint } from '../platform/failpoint.ts';
 import { errorText, type Log } from '../platform/log.ts';
 import { createSlots } from './slots.ts';
 
@@ -60,6 +61,7 @@ export function createJudge(options: JudgeOptions): Judge {
       // The formulas of the rules are worked out where all findings are; this is what they know of the message.
       ...(expanded.facts === undefined ? {} : { facts: expanded.facts }),
     };
+    await failpoint('scan.inspect');
     const task = { entry, summary: expanded.summary };
     const runs = await Promise.all(
       parts.scanners.map(async scanner => {
@@ -71,6 +73,7 @@ export function createJudge(options: JudgeOptions): Judge {
       }),
     );
     signal.throwIfAborted();
+    await failpoint('scan.combine');
     return parts.combine(entry, [rules, ...runs], expanded.summary);
   };
 
@@ -78,6 +81,7 @@ export function createJudge(options: JudgeOptions): Judge {
   async function expand(expander: Expander, entry: SpoolEntry, until: number, signal: AbortSignal): Promise<Expanded> {
     let kills = 0;
     try {
+      await failpoint('scan.expand');
       while (kills < 2) {
         const left = until - Date.now();
         if (kills > 0 && left < SECOND_TRY_MS)

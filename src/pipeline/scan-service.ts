@@ -7,6 +7,7 @@ import type { Report } from '../mail/finding.ts';
 import type { MailId } from '../mail/mail-id.ts';
 import type { Health, ScanService, SpoolEntry } from '../mail/ports.ts';
 import { DeadlinePassed, pause } from '../platform/deadline.ts';
+import { failpoint } from '../platform/failpoint.ts';
 import { errorText, type Log } from '../platform/log.ts';
 import type { JobQueue } from '../platform/queue.ts';
 import { connectRedis, type RedisConnection, type RedisOptions } from '../platform/redis.ts';
@@ -109,9 +110,12 @@ class Service implements Producer {
     try {
       const answer = this.#reader.expect(entry.id, end.signal);
       answer.catch(() => undefined);
+      await failpoint('scan.enqueue');
       await this.#send(job, end.signal);
       this.#reader.sent(entry.id);
-      return reportOf(await answer);
+      const report = reportOf(await answer);
+      await failpoint('scan.verdict');
+      return report;
     } catch (error) {
       if (error instanceof MailError) throw error;
       throw new MailError('deferred', errorText(error), { cause: error });

@@ -6,6 +6,7 @@ import { setMaxListeners } from 'node:events';
 import { isMailId, type MailId } from '../mail/mail-id.ts';
 import type { Health, Spool } from '../mail/ports.ts';
 import { pause } from '../platform/deadline.ts';
+import { failpoint } from '../platform/failpoint.ts';
 import { errorText, type Log } from '../platform/log.ts';
 import { createWorker, type JobQueue, type JobWorker, type MakeWorker, type QueueOptions } from '../platform/queue.ts';
 import { connectRedis, type RedisConnection, type RedisOptions } from '../platform/redis.ts';
@@ -131,6 +132,7 @@ class Consumer implements ScanWorker {
     this.#working.add(job.id);
     try {
       const answer = await this.#judged(job, this.#endOf(signal));
+      await failpoint('scan.answer');
       if (answer !== null) await this.#answer(job, answer);
     } catch (error) {
       this.#options.log.warn({ id: job.id, err: errorText(error) }, 'verdict could not be sent');
@@ -158,6 +160,7 @@ class Consumer implements ScanWorker {
   /** null where it is no longer ours to answer. */
   async #judged(job: ScanJob, signal: AbortSignal): Promise<Answer | null> {
     try {
+      await failpoint('scan.take');
       const entry = await this.#options.spool.open(job.id);
       return { kind: 'report', report: await this.#options.judge(entry, job.deadline, signal) };
     } catch (error) {

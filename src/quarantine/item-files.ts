@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { MailError } from '../mail/error.ts';
 import { isMailId, type MailId, timeOf } from '../mail/mail-id.ts';
 import type { SpoolEntry } from '../mail/ports.ts';
+import { failpoint } from '../platform/failpoint.ts';
 import { readPieces } from '../platform/file-pieces.ts';
 import { removeFile, syncFile, syncFolder, writeSafely } from '../platform/safe-file.ts';
 import { diskError } from '../spool/disk-error.ts';
@@ -63,13 +64,16 @@ export class ItemFiles {
     const paths = this.paths(entry.id);
     try {
       await this.#makeFolders(dirname(paths.bytes));
+      await failpoint('hold.sync');
       await syncFile(entry.path);
+      await failpoint('hold.name');
       await nameBytes(entry.path, paths.bytes);
     } catch (error) {
       // Bytes of this id that were there before are not ours to remove.
       throw diskError(`quarantine ${entry.id}: bytes cannot be kept`, error);
     }
     try {
+      await failpoint('hold.record');
       await writeSafely(paths.held, heldText);
     } catch (error) {
       await this.remove(entry.id).catch(() => undefined);

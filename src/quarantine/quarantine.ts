@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { MailError } from '../mail/error.ts';
 import { type CopyId, isCopyId, mailIdOf } from '../mail/mail-id.ts';
 import type { Health, Quarantine, ReleaseMarks } from '../mail/ports.ts';
+import { failpoint } from '../platform/failpoint.ts';
 import { errorText, type Log } from '../platform/log.ts';
 import { makeFolder } from '../platform/safe-file.ts';
 import { CommitUnknown } from '../store/failure.ts';
@@ -74,12 +75,14 @@ export class FileQuarantine implements Quarantine {
     const held = { record, stamp, heldAt: Date.now() };
     await this.#files.take(record.entry, heldText(held));
     try {
+      await failpoint('hold.row');
       await this.#options.store.write(db => heldSteps(db, held));
     } catch (error) {
       // Where nobody knows whether the rows are there, the bytes stay: the next start finds out (recover.ts).
       if (!(error instanceof CommitUnknown)) await this.#discard(record.entry.id);
       throw error;
     }
+    await failpoint('hold.done');
   }
 
   list(filter: ItemFilter): Promise<readonly Item[]> {

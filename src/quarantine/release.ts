@@ -9,6 +9,7 @@ import { type CopyId, isCopyId, type MailId, mailIdOf } from '../mail/mail-id.ts
 import type { HopReply } from '../mail/ports.ts';
 import { hopWords } from '../mail/reply.ts';
 import { pause } from '../platform/deadline.ts';
+import { failpoint } from '../platform/failpoint.ts';
 import { readPieces } from '../platform/file-pieces.ts';
 import { errorText, type Log } from '../platform/log.ts';
 import { RowsChanged } from '../store/failure.ts';
@@ -155,15 +156,18 @@ export class Releases {
       deliverable(bytes, `${mark}${stamp}`, hostname);
     const digest = await markDigest(outgoing('', readPieces(files.paths(id).bytes)));
     const marked = { copyId, attempt, rcptTo: recipient.address.text };
+    await failpoint('release.begin');
     const begun = { state: 'releasing', words: `release begun by ${who(order.by)}`, host: '' } as const;
     await this.#write(db => [
       ...change(db, item, { ...begun, by: order.by, what: 'release begun', attempts: attempt }),
       markStep(db, marked, Date.now()),
     ]);
+    await failpoint('release.begun');
     const source = new Source(files.paths(id).bytes);
     const body = outgoing(digest === null ? '' : markLine(key, { ...marked, digest }), source.read());
     const envelope = { ...record.entry.envelope, rcptTo: [recipient], declaredSize: null };
     const result = await outcome(source, order.deliver({ copyId, envelope, recipient, body }));
+    await failpoint('release.answer');
     const after = { ...item, version: item.version + 1, attempts: attempt };
     return this.#finish(after, order.by, result);
   }
@@ -202,12 +206,14 @@ export class Releases {
       return { ...result, words: `${words} (this could not be recorded: ${errorText(error)})` };
     }
     if (kind === 'released') await this.#removeIfDone(item.messageId as MailId);
+    await failpoint('release.done');
     return result;
   }
 
   /** Terminal row first, then unlink: a crash between leaves files that recovery removes. */
   async #removeIfDone(id: MailId): Promise<void> {
     try {
+      await failpoint('release.unlink');
       if ((await openCopies(this.#parts.store, id)) === 0) await this.#parts.files.remove(id);
     } catch (error) {
       this.#parts.log.warn({ id, error: errorText(error) }, 'bytes not removed from quarantine: done at next start');

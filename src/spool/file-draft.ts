@@ -9,6 +9,7 @@ import { MailError } from '../mail/error.ts';
 import type { MailId } from '../mail/mail-id.ts';
 import type { SpoolDraft, SpoolEntry } from '../mail/ports.ts';
 import type { Session } from '../mail/session.ts';
+import { failpoint } from '../platform/failpoint.ts';
 import { removeFile } from '../platform/safe-file.ts';
 import { diskError } from './disk-error.ts';
 import { entryText } from './envelope-file.ts';
@@ -55,6 +56,7 @@ export class FileDraft implements SpoolDraft {
     await this.#last;
     return this.#attempt('seal', async () => {
       const { id, paths, file } = this.#parts;
+      await failpoint('spool.seal');
       await file.close();
       const entry: SpoolEntry = {
         id,
@@ -66,6 +68,7 @@ export class FileDraft implements SpoolDraft {
         receivedAt: Date.now(),
       };
       await writeFile(paths.envelope, entryText(entry), { mode: 0o600, flag: 'wx' });
+      await failpoint('spool.sealed');
       await rename(paths.part, paths.bytes);
       this.#state = 'sealed';
       return entry;
@@ -83,6 +86,7 @@ export class FileDraft implements SpoolDraft {
   }
 
   async #append(chunk: Uint8Array): Promise<void> {
+    await failpoint('spool.write');
     if (this.#sizeBytes - this.#sizeAtCheck >= RESERVE_EVERY_BYTES) {
       this.#sizeAtCheck = this.#sizeBytes;
       await this.#parts.checkReserve();

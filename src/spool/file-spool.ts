@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { MailError } from '../mail/error.ts';
 import { isMailId, type MailId } from '../mail/mail-id.ts';
 import type { Health, Spool, SpoolDraft, SpoolEntry } from '../mail/ports.ts';
+import { failpoint } from '../platform/failpoint.ts';
 import { errorText, type Log } from '../platform/log.ts';
 import { removeFile } from '../platform/safe-file.ts';
 import { diskError } from './disk-error.ts';
@@ -44,6 +45,7 @@ class FileSpool implements Spool {
     const checkReserve = () => this.#checkReserve();
     try {
       await checkReserve();
+      await failpoint('spool.create');
       // wx: an id is used once; a second message of the same id must never write into the first.
       const file = await open(paths.part, 'wx', 0o600);
       return new FileDraft({ id, paths, file, checkReserve });
@@ -71,6 +73,7 @@ class FileSpool implements Spool {
   async remove(id: MailId): Promise<void> {
     const paths = this.#paths(id);
     try {
+      await failpoint('spool.remove');
       for (const path of [paths.part, paths.bytes, paths.envelope]) await removeFile(path);
     } catch (error) {
       throw diskError(`spool ${id}: cannot be removed`, error);

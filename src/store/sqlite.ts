@@ -7,6 +7,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 
 import { type Failure, failureOf, RowsChanged } from './failure.ts';
 import { MIGRATIONS, type Migration, SCHEMA_VERSION } from './migrations.ts';
+import { failpointNow } from '../platform/failpoint.ts';
 
 /** A compiled statement, as it crosses to the thread. */
 export interface Statement {
@@ -74,6 +75,7 @@ export class Sqlite {
 
   /** Rows as plain objects. */
   read(statement: Statement): readonly object[] {
+    failpointNow('store.read');
     const rows: object[] = [];
     for (const row of this.#prepare(statement.sql).iterate(...values(statement))) {
       if (rows.length === ROWS_MAX) throw new Error(`a query found more than ${ROWS_MAX} rows`);
@@ -88,6 +90,7 @@ export class Sqlite {
     try {
       this.#database.exec('BEGIN IMMEDIATE');
       const results = batches.map(batch => this.#writeBatch(batch));
+      failpointNow('store.write');
       this.#database.exec('COMMIT');
       return results;
     } catch (error) {

@@ -5,6 +5,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 
 import { type Failure, failureOf } from './failure.ts';
 import { type BatchResult, Sqlite, type SqliteOptions, type Statement } from './sqlite.ts';
+import { failpointNow } from '../platform/failpoint.ts';
 
 export interface ThreadOptions extends SqliteOptions {
   readonly role: 'writer' | 'reader';
@@ -66,6 +67,7 @@ function drain(port: NonNullable<typeof parentPort>): Incoming[] {
 function answers(database: Sqlite, options: ThreadOptions, requests: readonly Request[]): Answer[] {
   if (options.role === 'reader') return requests.map(request => readAnswer(database, options.path, request));
   const results = database.writeGroup(requests.map(request => request.statements));
+  failpointNow('store.committed');
   return requests.map(({ id }, index) => writeAnswer(id, results[index]));
 }
 

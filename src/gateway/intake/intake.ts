@@ -5,6 +5,7 @@ import { MailError } from '../../mail/error.ts';
 import type { SpoolDraft } from '../../mail/ports.ts';
 import { orAborted } from '../../platform/deadline.ts';
 import type { LineGuard } from './line-guard.ts';
+import { failpoint } from '../../platform/failpoint.ts';
 
 export interface IntakeLimits {
   /** From 354 to the dot, milliseconds. */
@@ -36,6 +37,7 @@ export async function takeIn(
   let drained = 0;
   try {
     const reader = incoming[Symbol.asyncIterator]();
+    await failpoint('data.begin');
     for (;;) {
       const { done, value } = await watch.over(reader.next());
       if (done === true) break;

@@ -5,6 +5,7 @@ import { HopLost } from '../../mail/error.ts';
 import { REPLIES, type Reply, replyText } from '../../mail/reply.ts';
 import type { Direction } from '../../mail/session.ts';
 import { pause } from '../../platform/deadline.ts';
+import { failpoint } from '../../platform/failpoint.ts';
 import { errorText } from '../../platform/log.ts';
 import { canonicalAddress, inNetworks, peerAddress } from '../../platform/network.ts';
 import type { GatewayPorts, GatewayRules } from '../gateway.ts';
@@ -143,13 +144,17 @@ export class Listener extends SMTPServer implements Home {
   }
 
   override onConnect(session: { remoteAddress: string }, callback: (error?: Error | null) => void): void {
-    this.ports
-      .allows('connection', session.remoteAddress, this.direction)
+    this.#allows(session.remoteAddress)
       .then(allowed => (allowed ? callback() : callback(refused(REPLIES.tooManyConnections))))
       .catch(error => {
         this.ports.log.error({ error: errorText(error) }, 'connection limit');
         callback();
       });
+  }
+
+  async #allows(address: string): Promise<boolean> {
+    await failpoint('connect');
+    return this.ports.allows('connection', address, this.direction);
   }
 
   /** Called by a connection when its socket has closed. */
