@@ -16,6 +16,9 @@ test('folding leaves words and single spaces', () => {
     ["don't DON’T", ' dont dont '],
     ['100% free', ' 100 free '],
     ['Привет', ' привет '],
+    ['e\u0301\u0327te\u0301 \u0344', ' ete '],
+    ['\ud55c\uae00', ' \u1112\u1161\u11ab\u1100\u1173\u11af '],
+    ['\ufdfa', ' \u0635\u0644\u0649 \u0627\u0644\u0644\u0647 \u0639\u0644\u064a\u0647 \u0648\u0633\u0644\u0645 '],
   ];
   for (const [text, folded] of cases) assert.equal(fold(text), folded);
 });
