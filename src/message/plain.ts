@@ -34,11 +34,12 @@ export function urlsInText(text: string, max: number): string[] {
 
 /** A bracket at the end stays where one was opened in the URL. */
 function withoutTrailing(url: string): string {
+  const isOpened = { ')': url.includes('('), ']': url.includes('[') };
   let end = url.length;
   for (; end > 0; end--) {
     const char = url[end - 1] ?? '';
     if (TRAILING.has(char)) continue;
-    if ((char === ')' && !url.includes('(')) || (char === ']' && !url.includes('['))) continue;
+    if ((char === ')' || char === ']') && !isOpened[char]) continue;
     break;
   }
   return url.slice(0, end);

@@ -57,6 +57,22 @@ test('long URLs are cut, inline data much shorter', () => {
   assert.equal(long('data:image/png;base64,'), 256);
 });
 
+test('a host is found behind a long user name and among characters that nobody sees', () => {
+  const host = (url: string) => makeLink({ url, shown: '', source: 'href' }, '')?.host;
+  assert.equal(host(`http://${'u'.repeat(9000)}@evil.example/`), 'evil.example');
+  assert.equal(host(`http://${'ü'.repeat(3000)}@evil.example/`), 'evil.example');
+  assert.equal(host(`http://ev${'\u00ad'.repeat(3000)}il.example/`), 'evil.example');
+  assert.equal(host(`http://ev${'%C2%AD'.repeat(1000)}il.example/`), 'evil.example');
+  assert.equal(host(`http://${'\u65e5'.repeat(60)}.example/`)?.startsWith('xn--'), true);
+});
+
+test('a host longer than any is no host, and its link is still one', () => {
+  for (const host of ['\u65e5'.repeat(600), '%E6%97%A5'.repeat(600), 'a'.repeat(600)]) {
+    const link = makeLink({ url: `http://${host}.example/`, shown: 'x', source: 'href' }, '');
+    assert.deepEqual([link?.host, link?.domain, link?.shown], [null, null, 'x']);
+  }
+});
+
 test('a URL in text shows itself', () => {
   assert.deepEqual(textLink('www.example.com'), {
     url: 'http://www.example.com',
