@@ -27,6 +27,8 @@ export class HeaderFilter {
   /** The field being read, as far as nothing is decided about it. */
   #head: Uint8Array = EMPTY;
   #state: Judgement | 'body' = 'keep';
+  /** Length of the field from which it is judged again. */
+  #judgeFrom = 0;
   #atLineStart = true;
 
   constructor(hostname: string) {
@@ -50,6 +52,7 @@ export class HeaderFilter {
           // The field before ends here.
           if (this.#state === 'undecided' && this.#settle(bytes.subarray(field, at)) === 'keep') keep(field, at);
           this.#state = 'undecided';
+          this.#judgeFrom = 0;
           field = at;
         }
         this.#atLineStart = false;
@@ -63,7 +66,7 @@ export class HeaderFilter {
           keep(field, bytes.length);
           break;
         }
-        this.#state = judge(text(head), this.#hostname, false);
+        this.#state = this.#judge(head);
         if (this.#state === 'keep') keep(field, end);
       } else if (this.#state === 'keep') keep(at, end);
       this.#atLineStart = newline !== -1;
@@ -79,6 +82,17 @@ export class HeaderFilter {
     const head = this.#head;
     this.#head = EMPTY;
     return head.length > 0 && this.#settle(head) === 'keep' ? [head] : [];
+  }
+
+  /**
+   * As far as the field is there. Folded again and again it is judged only when it has doubled: each line anew would take
+   * the square of its length.
+   */
+  #judge(head: Uint8Array): Judgement {
+    if (isOther(head)) return 'keep';
+    if (head.length < this.#judgeFrom && head.length <= FIELD_HEAD_MAX) return 'undecided';
+    this.#judgeFrom = head.length * 2;
+    return judge(text(head), this.#hostname, false);
   }
 
   #settle(field: Uint8Array): Judgement {
@@ -147,6 +161,14 @@ function withoutComments(value: string): string {
     } else if (depth === 0) kept += char;
   }
   return kept;
+}
+
+/** By its first two characters none of our names, as nearly all fields are: reading each as text costs ten times as much. */
+function isOther(head: Uint8Array): boolean {
+  const [first, second] = head;
+  if (first === undefined || second === undefined) return false;
+  const lower = first | 0x20;
+  return !(lower === 0x78 && second === 0x2d) && !(lower === 0x61 && (second | 0x20) === 0x75);
 }
 
 function isBlank(byte: number | undefined): boolean {
