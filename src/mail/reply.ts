@@ -12,6 +12,11 @@ export const REPLIES = {
   // What a client may do better at once.
   badSequence: { code: 503, enhanced: '5.5.1', text: 'Bad sequence of commands' },
   badSyntax: { code: 501, enhanced: '5.5.4', text: 'Syntax error in parameters or arguments' },
+  helloFirst: { code: 503, enhanced: '5.5.1', text: 'Send HELO or EHLO first' },
+  unknownCommand: { code: 500, enhanced: '5.5.2', text: 'Command not recognised' },
+  notImplemented: { code: 502, enhanced: '5.5.1', text: 'Command not implemented' },
+  notHttp: { code: 421, enhanced: '4.7.0', text: 'This is a mail server, closing the connection' },
+  tooSoon: { code: 421, enhanced: '4.5.1', text: 'Wait for the greeting, closing the connection' },
   bareLineFeed: { code: 500, enhanced: '5.5.2', text: 'Lines end with CR LF' },
   lineTooLong: { code: 421, enhanced: '4.5.2', text: 'Command line too long, closing the connection' },
   tooManyErrors: { code: 421, enhanced: '4.7.0', text: 'Too many errors, closing the connection' },
@@ -61,6 +66,10 @@ export const REPLIES = {
 
   // What is as it should be.
   flushed: { code: 250, enhanced: '2.0.0', text: 'Ok' },
+  help: { code: 214, enhanced: '2.0.0', text: 'Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP STARTTLS QUIT' },
+  notVerified: { code: 252, enhanced: '2.5.0', text: 'Not verified, but mail is taken and delivery attempted' },
+  startTls: { code: 220, enhanced: '2.0.0', text: 'Ready to start TLS' },
+  goodbye: { code: 221, enhanced: '2.0.0', text: 'Bye' },
   senderOk: { code: 250, enhanced: '2.1.0', text: 'Sender ok' },
   recipientOk: { code: 250, enhanced: '2.1.5', text: 'Recipient ok' },
   // What we have taken. The id follows the text.

@@ -65,6 +65,11 @@ export class LineClient {
     return new LineClient(socket);
   }
 
+  /** On a connection that is there already: behind a handshake. */
+  static over(socket: Socket): LineClient {
+    return new LineClient(socket);
+  }
+
   write(bytes: string | Uint8Array): void {
     this.#socket.write(bytes);
   }

@@ -1,5 +1,5 @@
-// One SMTP connection: smtp-server's, with the commands that matter answered by us. What the library lacks and we add:
-// refusal before 354, right enhanced codes, raw arguments, absolute deadlines, no bare LF in commands, our own EHLO.
+// One SMTP connection: smtp-server's socket, greeting and STARTTLS, with every command answered by us. What the library
+// lacks and we add: refusal before 354, one table of replies, raw arguments, absolute deadlines, no bare LF in commands.
 // It relies on names of the library that its types declare; test/unit/gateway/smtp watches them at each update.
 
 import { randomBytes } from 'node:crypto';
@@ -10,21 +10,16 @@ import { MailError, replyOf } from '../../mail/error.ts';
 import { type MailId, mailId } from '../../mail/mail-id.ts';
 import { REPLIES, type Reply } from '../../mail/reply.ts';
 import type { Direction, Session, TlsInfo } from '../../mail/session.ts';
-import { failpoint } from '../../platform/failpoint.ts';
 import { errorText } from '../../platform/log.ts';
 import type { GatewayPorts, GatewayRules } from '../gateway.ts';
 import { Transaction } from '../transaction.ts';
 import { CommandStream } from './command-stream.ts';
 import { NO_OFFERS, type Offers } from './offers.ts';
 import { commandArgument, parseMailArguments, parseRcptArguments } from './parameters.ts';
+import { Patience } from './patience.ts';
+import { type Answer, helloName, readCommand, type SessionVerb } from './verbs.ts';
 
-/**
- * Refused commands since the last message that was taken, then the connection is closed: probing has no end. Never
- * fewer than the recipients of one transaction, or a message with many unknown ones would never reach the others.
- */
-const REFUSALS_MIN = 100;
-/** Commands since the last message that was taken: more than any transaction has, so that NOOP for ever ends too. */
-const COMMANDS_MAX = 20_000;
+const EMPTY = Buffer.alloc(0);
 
 /** What a connection needs of the listener that accepted it. */
 export interface Home extends SMTPServer {
@@ -51,8 +46,7 @@ export class Connection extends SMTPConnection {
   readonly #startedAt = Date.now();
   #transaction: Transaction | null = null;
   #messages = 0;
-  #refusals = 0;
-  #commands = 0;
+  readonly #patience = new Patience();
   /** Of the last EHLO. */
   #offers: Offers = NO_OFFERS;
   /** Epoch milliseconds by which the next command line must be whole; 0 while we owe the answer. */
@@ -106,12 +100,12 @@ export class Connection extends SMTPConnection {
     return new CommandStream({
       command: (line, next) => {
         this.#lineDue = 0;
-        if (++this.#commands > COMMANDS_MAX) this.#say(REPLIES.tooManyErrors);
-        else this._onCommand(line, next);
+        if (this.#patience.hasCommand()) this._onCommand(line, next);
+        else this.#say(REPLIES.tooManyErrors);
       },
       badLine: (_line, next) => {
-        // During the handshake what came in clear is thrown away unanswered, as the library does with commands.
-        if (!this._upgrading) this.#refuse(REPLIES.bareLineFeed);
+        if (this._upgrading || !this._ready) return this._onCommand(EMPTY, next);
+        this.#refuse(REPLIES.bareLineFeed);
         this._whenWritable(next);
       },
       tooLong: () => this.#say(REPLIES.lineTooLong),
@@ -138,41 +132,73 @@ export class Connection extends SMTPConnection {
     this._socket.destroy();
   }
 
-  // ------------------------------------------------------------ commands
-
-  override handler_EHLO(command: Buffer, callback: () => void): void {
-    this.#hello(command, callback, () => {
-      const smtpUtf8 = this.listener.offersSmtpUtf8();
-      const eightBitMime = this.listener.offersEightBitMime();
-      this.#offers = { smtpUtf8, eightBitMime };
-      const offers = ['PIPELINING', ...(eightBitMime ? ['8BITMIME'] : [])];
-      offers.push('ENHANCEDSTATUSCODES', `SIZE ${this.listener.sizeOffer()}`);
-      if (smtpUtf8) offers.push('SMTPUTF8');
-      if (!this.secure && this._isSupported('STARTTLS')) offers.push('STARTTLS');
-      return [this.name, ...offers];
+  /** In place of the library's, whose own words are no rows of our table (I5). */
+  override _onCommand(command: Buffer, next: () => void = () => undefined): void {
+    // RFC 3207 section 4.2: what came in clear behind STARTTLS is thrown away, unanswered.
+    if (this._upgrading) return this._whenWritable(next);
+    if (this._server._closeTimeout) return this.#say(REPLIES.shuttingDown);
+    // RFC 5321 4.3.1. Mail clients wait; what does not is a program that throws its lines at whatever is there.
+    if (!this._ready) return this.#say(REPLIES.tooSoon);
+    const asked = readCommand(decode(command));
+    if (typeof asked !== 'string') return this.#answer(asked, next);
+    this._handlerPending = true;
+    this.#perform(asked, command, () => {
+      this._handlerPending = false;
+      this._whenWritable(next);
     });
   }
 
-  override handler_HELO(command: Buffer, callback: () => void): void {
-    this.#hello(command, callback, () => [this.name]);
+  // ------------------------------------------------------------ commands
+
+  #answer({ reply, isUnknown, hasContent }: Answer, next: () => void): void {
+    if (isUnknown && !this.#patience.hasUnknown()) return this.#say(REPLIES.tooManyErrors);
+    this.#refuse(reply);
+    if (hasContent && this.#hasInput) this.#say(REPLIES.outOfStep);
+    this._whenWritable(next);
+  }
+
+  #perform(verb: SessionVerb, command: Buffer, callback: () => void): void {
+    const needsHello = verb === 'MAIL' || verb === 'RCPT' || verb === 'DATA';
+    if (needsHello && this.hostNameAppearsAs === false) return this.#run(callback, async () => REPLIES.helloFirst);
+    const perform: Record<SessionVerb, () => void> = {
+      EHLO: () => this.#hello(verb, command, callback),
+      HELO: () => this.#hello(verb, command, callback),
+      MAIL: () => this.#mail(command, callback),
+      RCPT: () => this.#rcpt(command, callback),
+      DATA: () => this.#data(callback),
+      RSET: () => this.#reset(callback),
+      STARTTLS: () => this.#startTls(callback),
+      QUIT: () => this.#quit(callback),
+    };
+    perform[verb]();
   }
 
   /** RFC 3207 4.2: what was begun in clear ends here. */
-  override handler_STARTTLS(command: Buffer, callback: () => void): void {
+  #startTls(callback: () => void): void {
+    if (this.secure || !this._isSupported('STARTTLS')) {
+      return this.#run(callback, async () => (this.secure ? REPLIES.badSequence : REPLIES.notImplemented));
+    }
     this.#dropTransaction();
-    super.handler_STARTTLS(command, callback);
+    this.#offers = NO_OFFERS;
+    this.#say(REPLIES.startTls);
+    this.upgrade(callback);
   }
 
-  override handler_RSET(_command: Buffer, callback: () => void): void {
+  #quit(callback: () => void): void {
+    this.#say(REPLIES.goodbye);
+    this.close();
+    callback();
+  }
+
+  #reset(callback: () => void): void {
     this.#run(callback, async () => {
       await this.#endTransaction();
       return REPLIES.flushed;
     });
   }
 
-  override handler_MAIL(command: Buffer, callback: () => void): void {
+  #mail(command: Buffer, callback: () => void): void {
     this.#run(callback, async () => {
-      await failpoint('mail');
       if (this.#transaction !== null) throw new MailError('badSequence', 'nested MAIL');
       const argument = commandArgument(decode(command), 'MAIL FROM');
       if (argument === null) throw new MailError('badSyntax', 'MAIL without FROM:<>');
@@ -189,9 +215,8 @@ export class Connection extends SMTPConnection {
     });
   }
 
-  override handler_RCPT(command: Buffer, callback: () => void): void {
+  #rcpt(command: Buffer, callback: () => void): void {
     this.#run(callback, async () => {
-      await failpoint('rcpt');
       const transaction = this.#transaction;
       if (transaction === null) throw new MailError('badSequence', 'RCPT without MAIL');
       const argument = commandArgument(decode(command), 'RCPT TO');
@@ -200,19 +225,17 @@ export class Connection extends SMTPConnection {
     });
   }
 
-  override handler_DATA(command: Buffer, callback: () => void): void {
+  #data(callback: () => void): void {
     const transaction = this.#transaction;
     const prepare = async (): Promise<Reply | null> => {
       if (transaction === null) throw new MailError('badSequence', 'DATA without MAIL');
-      if (decode(command).trim().length !== 4) throw new MailError('badSyntax', 'DATA takes no argument');
       await transaction.prepare();
       return null;
     };
     // A refusal is said instead of 354: the client keeps its message to itself. One that has sent it all the same
     // (RFC 2920 3.1 forbids that) is cut off, or its message would be run as commands (I10).
     const refused = () => {
-      const parser = this._parser;
-      if (parser instanceof CommandStream && parser.hasInput) this.#say(REPLIES.outOfStep);
+      if (this.#hasInput) this.#say(REPLIES.outOfStep);
       callback();
     };
     this.#run(
@@ -240,10 +263,7 @@ export class Connection extends SMTPConnection {
     this.listener.finish(
       transaction
         .data(stream)
-        .then(async reply => {
-          await failpoint('reply');
-          this.#endData(reply, transaction, stream);
-        })
+        .then(reply => this.#endData(reply, transaction, stream))
         .catch(error => {
           this.#log(error, 'DATA');
           // Its client would wait for ever: no deadline ends what is being answered.
@@ -258,8 +278,8 @@ export class Connection extends SMTPConnection {
     this._dataStream = false;
     this.#transaction = null;
     this.#messages++;
-    this.#count(reply);
-    if (reply.code === 250) this.#refusals = this.#commands = 0;
+    this.#patience.hasAnswer(reply, this.listener.rules.recipients);
+    if (reply.code === 250) this.#patience.renew();
     this.#say({ ...reply, text: `${reply.text} (${transaction.id})` });
     if (mustClose) return this.close();
     this.#lineDue = Date.now() + this.listener.rules.commandMs;
@@ -268,18 +288,35 @@ export class Connection extends SMTPConnection {
 
   // ------------------------------------------------------------ parts
 
-  #hello(command: Buffer, callback: () => void, lines: () => string[]): void {
+  #hello(verb: SessionVerb, command: Buffer, callback: () => void): void {
     this.#run(callback, async () => {
-      const [, name, ...rest] = decode(command)
-        .trim()
-        .split(/[ \t]+/);
-      if (name === undefined || rest.length > 0 || !isHeloName(name)) throw new MailError('badSyntax', 'HELO name');
+      const name = helloName(decode(command));
+      if (name === null) throw new MailError('badSyntax', 'HELO name');
       await this.#endTransaction();
       this.hostNameAppearsAs = name;
+      this.openingCommand = verb;
       this._resetSession();
-      this.send(250, lines(), false);
+      this.#offers = NO_OFFERS;
+      this.send(250, verb === 'EHLO' ? this.#capabilities() : [this.name], false);
       return null;
     });
+  }
+
+  /** The lines of the reply to EHLO, and what was offered in them. */
+  #capabilities(): string[] {
+    const smtpUtf8 = this.listener.offersSmtpUtf8();
+    const eightBitMime = this.listener.offersEightBitMime();
+    this.#offers = { smtpUtf8, eightBitMime };
+    const offers = ['PIPELINING', ...(eightBitMime ? ['8BITMIME'] : [])];
+    offers.push('ENHANCEDSTATUSCODES', `SIZE ${this.listener.sizeOffer()}`);
+    if (smtpUtf8) offers.push('SMTPUTF8');
+    if (!this.secure && this._isSupported('STARTTLS')) offers.push('STARTTLS');
+    return [this.name, ...offers];
+  }
+
+  /** Has the client sent more than it has been answered? */
+  get #hasInput(): boolean {
+    return this._parser instanceof CommandStream && this._parser.hasInput;
   }
 
   /** Limits that count messages. A null sender is always heard: it carries the reports of what went wrong. */
@@ -322,16 +359,8 @@ export class Connection extends SMTPConnection {
   }
 
   #refuse(reply: Reply): void {
-    this.#count(reply);
-    const most = Math.max(REFUSALS_MIN, this.listener.rules.recipients);
-    this.#say(this.#refusals > most ? REPLIES.tooManyErrors : reply);
-  }
-
-  #count(reply: Reply): void {
-    // To be asked to come again with the rest is no error of the client's.
-    const isError = reply.code >= 400 && reply !== REPLIES.otherTransaction && reply !== REPLIES.tooManyRecipients;
-    if (isError) this.#refusals++;
-    else if (reply.code === 250 && reply !== REPLIES.flushed) this._unrecognizedCommands = 0;
+    const isPatient = this.#patience.hasAnswer(reply, this.listener.rules.recipients);
+    this.#say(isPatient ? reply : REPLIES.tooManyErrors);
   }
 
   #say(reply: Reply): void {
@@ -355,9 +384,4 @@ function newId(): MailId {
 /** SMTPUTF8 makes UTF-8 of a command line; what is none becomes U+FFFD, which no address may hold. */
 function decode(command: Buffer): string {
   return command.toString('utf8');
-}
-
-/** RFC 5321 4.1.1.1 and its real users: a name, a literal, or whatever a misconfigured host sends, but no rubbish. */
-function isHeloName(name: string): boolean {
-  return name.length <= 255 && /^[\x21-\x7e\u00a1-\ufffc]+$/u.test(name);
 }
