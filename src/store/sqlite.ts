@@ -4,10 +4,9 @@
 import { chmodSync, closeSync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-
+import { failpointNow } from '../platform/failpoint.ts';
 import { type Failure, failureOf, RowsChanged } from './failure.ts';
 import { MIGRATIONS, type Migration, SCHEMA_VERSION } from './migrations.ts';
-import { failpointNow } from '../platform/failpoint.ts';
 
 /** A compiled statement, as it crosses to the thread. */
 export interface Statement {

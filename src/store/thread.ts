@@ -2,10 +2,9 @@
 // message for all it did at a time. It never throws: what fails is an answer.
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-
+import { failpointNow } from '../platform/failpoint.ts';
 import { type Failure, failureOf } from './failure.ts';
 import { type BatchResult, Sqlite, type SqliteOptions, type Statement } from './sqlite.ts';
-import { failpointNow } from '../platform/failpoint.ts';
 
 export interface ThreadOptions extends SqliteOptions {
   readonly role: 'writer' | 'reader';

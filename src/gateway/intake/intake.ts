@@ -4,8 +4,8 @@
 import { MailError } from '../../mail/error.ts';
 import type { SpoolDraft } from '../../mail/ports.ts';
 import { orAborted } from '../../platform/deadline.ts';
-import type { LineGuard } from './line-guard.ts';
 import { failpoint } from '../../platform/failpoint.ts';
+import type { LineGuard } from './line-guard.ts';
 
 export interface IntakeLimits {
   /** From 354 to the dot, milliseconds. */
