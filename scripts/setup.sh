@@ -1,6 +1,6 @@
 #!/bin/sh
 # Gets what Postern needs onto this machine: Debian packages, for the tests also a private Postfix, and node_modules.
-# `npm start` calls it with `start`, `npm test` and .ci/run with `test`; the machine's own Node may be old, so this is
+# `npm start` calls it with `start`, `npm test` and .ci/run with `test`, `npm run bench` with `bench`; the machine's own Node may be old, so this is
 # sh. Says what it does, does nothing twice, removes nothing, leaves no service running that did not run before.
 # Exit 2: something is missing that it may not install; what to do is printed.
 set -eu
@@ -13,9 +13,9 @@ export PATH
 
 purpose=${1:-start}
 case $purpose in
-start | test) ;;
+start | test | bench) ;;
 *)
-  echo "usage: sh scripts/setup.sh start|test" >&2
+  echo "usage: sh scripts/setup.sh start|test|bench" >&2
   exit 2
   ;;
 esac
@@ -28,12 +28,13 @@ missing_packages() {
   has redis-server || echo redis-server
   has clamd || echo clamav-daemon
   has openssl || echo openssl
+  [ "$purpose" != start ] || return 0
+  has unbound || echo unbound
   [ "$purpose" = test ] || return 0
   has /usr/lib/dovecot/imap || echo dovecot-imapd
   has /usr/lib/dovecot/pop3 || echo dovecot-pop3d
   has /usr/lib/dovecot/lmtp || echo dovecot-lmtpd
   has swaks || echo swaks
-  has unbound || echo unbound
   has strace || echo strace
 }
 
@@ -57,7 +58,7 @@ install_packages() {
 }
 
 install_postfix() {
-  [ "$purpose" = test ] || return 0
+  [ "$purpose" != start ] || return 0
   [ -f .local/debian/library-path ] && return 0
   sh scripts/setup/postfix.sh .local/debian
 }

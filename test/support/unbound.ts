@@ -12,15 +12,19 @@ import { findProgram } from './require.ts';
 export interface Unbound {
   /** `127.0.0.1:5353`, as a resolver's server. */
   readonly server: string;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
-/** `records` are lines of a zone file: `a.example.org. 60 IN A 192.0.2.1`. All else does not exist. */
-export async function startUnbound(records: readonly string[]): Promise<Unbound> {
+/**
+ * `records` are lines of a zone file: `a.example.org. 60 IN A 192.0.2.1`. All else does not exist. All names below one of
+ * `redirects` have its records: `example.net.`.
+ */
+export async function startUnbound(records: readonly string[], redirects: readonly string[] = []): Promise<Unbound> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-unbound-'));
   const port = await freeUdpPort();
   const config = join(folder, 'unbound.conf');
-  await writeFile(config, configuration(folder, port, records));
+  await writeFile(config, configuration(folder, port, { records, redirects }));
   const child = spawn(findProgram('unbound') ?? 'unbound', ['-d', '-c', config], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   child.stderr.on('data', chunk => {
@@ -37,10 +41,15 @@ export async function startUnbound(records: readonly string[]): Promise<Unbound>
     await stop();
     throw new Error(`unbound did not start: ${said}`, { cause: error });
   }
-  return { server, stop };
+  return { server, pid: child.pid ?? 0, stop };
 }
 
-function configuration(folder: string, port: number, records: readonly string[]): string {
+interface Zones {
+  readonly records: readonly string[];
+  readonly redirects: readonly string[];
+}
+
+function configuration(folder: string, port: number, { records, redirects }: Zones): string {
   const local = records.map(record => `  local-data: '${record}'`);
   return [
     'server:',
@@ -56,6 +65,7 @@ function configuration(folder: string, port: number, records: readonly string[])
     '  num-threads: 1',
     '  module-config: "iterator"',
     '  local-zone: "." static',
+    ...redirects.map(name => `  local-zone: "${name}" redirect`),
     ...local,
     'remote-control:',
     '  control-enable: no',

@@ -1,0 +1,61 @@
+// `npm run bench`: messages through Postern into the sink, and what they cost.
+
+import type { Outcome } from './generator.ts';
+import { measure, type Run } from './measure.ts';
+import type { Options } from './options.ts';
+import { startPostern } from './postern.ts';
+import { cpuTable, runsTable, threadsTable } from './report.ts';
+import type { Subject } from './subject.ts';
+import type { World } from './world.ts';
+
+/** Threads compiled, connections to the next hop open, caches as full as they get. */
+export const WARM_UP = 400;
+/** No two runs of one bench, and hardly two benches, send the same salts. */
+let runs = Math.floor(Date.now() / 1000) % 100_000;
+
+export async function runGateway(world: World, options: Options): Promise<{ runs: Run[]; settings: string[] }> {
+  const direct = await runOnce(world, { subject: directTo(world), options });
+  const postern = await startPostern(world, { root: options.postern });
+  try {
+    await warmUp(world, postern, options);
+    const run = await runOnce(world, { subject: postern, options });
+    return { runs: [direct, run], settings: [...postern.settings] };
+  } finally {
+    await postern.stop();
+  }
+}
+
+export function warmUp(world: World, { port }: Subject, options: Options): Promise<Outcome> {
+  return world.generator.ask({ ...planOf(options), messages: Math.min(WARM_UP, options.messages), port });
+}
+
+export function runOnce(world: World, { subject, options }: { subject: Subject; options: Options }): Promise<Run> {
+  return measure(world, subject, planOf(options));
+}
+
+function planOf({ connections, messages, perConnection, corpus }: Options) {
+  runs += 1;
+  return { connections, messages, perConnection, mail: corpus, run: runs };
+}
+
+/** Generator to sink with nothing between: what the bench itself can do. */
+export function directTo(world: World): Subject {
+  return {
+    name: 'direct (nothing between)',
+    kind: 'generator to sink',
+    port: world.sinkPort,
+    settings: [],
+    cpu: () => ({}),
+    rss: () => 0,
+    stop: async () => undefined,
+  };
+}
+
+export function print(runs: readonly Run[]): void {
+  console.log(`\n${runsTable(runs)}\n\n${cpuTable(runs)}\n`);
+  for (const run of runs) {
+    const threads = threadsTable(run);
+    if (threads !== '') console.log(`${threads}\n`);
+    for (const refusal of run.refusals) console.log(`${run.name} refused: ${refusal}`);
+  }
+}
