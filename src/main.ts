@@ -4,7 +4,7 @@
 import { CONTROL_SOCKET, controlRoutes, type Reloaded, type Status } from './assembly/control.ts';
 import { type Daemons, startDaemons } from './assembly/daemons.ts';
 import { counterOf, gatewayPorts, gatewayRules, messageCounter } from './assembly/gateway.ts';
-import { askHops, type HealthReport, healthReport, healthRoutes } from './assembly/health.ts';
+import { askHops, type HealthReport, healthReport, healthRoutes, threadHealth } from './assembly/health.ts';
 import { certificateOf, claimFolder } from './assembly/identity.ts';
 import { whyNotListening } from './assembly/listening.ts';
 import { openRecords, type Records } from './assembly/records.ts';
@@ -12,7 +12,7 @@ import { deliverBy } from './assembly/release.ts';
 import { createRoutes, type Routes } from './assembly/router.ts';
 import { createScanQueue } from './assembly/scan-queue.ts';
 import { createScanners } from './assembly/scanners.ts';
-import { createJudgeVersion, type JudgeVersion, readRules } from './assembly/scanning.ts';
+import { createJudgeVersion, type JudgeVersion, readRules, readRulesAside } from './assembly/scanning.ts';
 import { compareSettings } from './config/compare.ts';
 import { maskedSettings } from './config/mask.ts';
 import type { Settings } from './config/settings.ts';
@@ -178,10 +178,11 @@ export class Postern {
   }
 
   async health(): Promise<HealthReport> {
-    const { daemons, records, resolver, pipeline } = this.#need();
+    const { daemons, records, resolver, pipeline, metrics } = this.#need();
     const ofPipeline = await pipeline.parts();
     return healthReport([
       () => this.#reloadHealth(),
+      () => threadHealth(metrics.turns.lately()),
       ...ofPipeline.map(health => () => health),
       ...this.#scanners.map(scanner => () => scanner.health()),
       () => this.#version?.expander.health() ?? { part: 'rules', level: 'down', says: 'not started', next: '' },
@@ -232,13 +233,12 @@ export class Postern {
   async #reload(): Promise<Reloaded> {
     const { daemons } = this.#need();
     this.#goOn();
-    const comparison = compareSettings(this.#settings, this.#options.readSettings());
-    const settings = comparison.effective;
+    const { effective: settings, live, restart } = compareSettings(this.#settings, this.#options.readSettings());
     const certificate = await certificateOf(settings);
-    const source = readRules(settings);
+    const source = await readRulesAside(settings);
     const routes = createRoutes(settings, this.#log, this.#routes ?? undefined);
     // Of the scanners only the lists and whom they spare may change live; else all keep their threads and connections.
-    const areNew = comparison.live.some(key => /^(?:scanners|domains)\b/.test(key));
+    const areNew = live.some(key => /^(?:scanners|domains)\b/.test(key));
     const scanners = areNew ? this.#makeScanners(settings, this.#need().resolver, daemons) : this.#scanners;
     const version = await createJudgeVersion(settings, source, scanners).catch(async error => {
       if (areNew) await closeAll(scanners);
@@ -250,13 +250,13 @@ export class Postern {
     [this.#settings, this.#routes, this.#version, this.#scanners] = [settings, routes, version, scanners];
     this.#rates = rates;
     // A new counter knows nothing of the connections that are open: only where its limits are others.
-    if (comparison.live.some(key => key.startsWith('limits.connections'))) this.#counter = counterOf(settings);
+    if (live.some(key => key.startsWith('limits.connections'))) this.#counter = counterOf(settings);
     this.#reloadTrouble = '';
     for (const listener of this.#listeners) listener.renew(this.#ports(), gatewayRules(settings), certificate);
     this.#retire(old);
     this.#askHops();
-    this.#log.info({ live: comparison.live, restart: comparison.restart, rules: version.rules.digest }, 'reloaded');
-    return { live: comparison.live, restart: comparison.restart, rules: this.#ruleSet() };
+    this.#log.info({ live, restart, rules: version.rules.digest }, 'reloaded');
+    return { live, restart, rules: this.#ruleSet() };
   }
 
   /** Closes an old version when the messages it has begun are surely done. */

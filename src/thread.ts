@@ -1,6 +1,6 @@
-// What runs on the threads that can be killed: reading a message and matching the rules' expressions. Loaded by the
-// pool of src/assembly; nobody else calls it. One message at a time, the file read whole: what it takes is bounded by the
-// pool's size and by the bytes in flight.
+// What runs on the threads that can be killed: reading a message and matching the rules' expressions, and reading rule
+// files. Loaded by the pools of src/assembly; nobody else calls it. One message at a time, the file read whole: what it
+// takes is bounded by the pool's size and by the bytes in flight.
 
 import { readFile } from 'node:fs/promises';
 import { workerData } from 'node:worker_threads';
@@ -10,7 +10,9 @@ import type { MessageLimits } from './message/limits.ts';
 import { readMessage } from './message/read.ts';
 import { summarise } from './message/summary.ts';
 import { failpoint } from './platform/failpoint.ts';
+import type { Problem } from './platform/problem.ts';
 import { compileRules, type RuleSet } from './rules/compile.ts';
+import { lintRules } from './rules/load.ts';
 import type { RuleSource } from './rules/model.ts';
 import { entryContext } from './rules/report.ts';
 import { warmRules } from './rules/warm.ts';
@@ -48,6 +50,19 @@ function ready(): { set: RuleSet; data: ExpandData } {
   const data: ExpandData = workerData;
   compiled ??= { set: compileRules(data.source), data };
   return compiled;
+}
+
+/** What came of reading rule files; BadFile itself would lose its class between threads. */
+export interface RulesRead {
+  /** null where there are problems. */
+  readonly source: RuleSource | null;
+  readonly problems: readonly Problem[];
+}
+
+/** Reads, checks and tries the rules of these folders, away from the main thread. */
+export function readRules(folders: readonly string[]): RulesRead {
+  const { source, problems } = lintRules(folders);
+  return { source, problems };
 }
 
 /** Compiles the rules and runs them once, before mail waits for it. */

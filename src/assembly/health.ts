@@ -79,6 +79,17 @@ async function askPart({ part, ask }: NamedAsk): Promise<Health> {
   }
 }
 
+/** A turn that clients surely notice; shorter ones are a matter of metrics. */
+const HELD_UP_MS = 1000;
+
+/** The main thread serves all connections: while it is busy with one thing, nobody else is answered. */
+export function threadHealth(longestMs: number): Health {
+  const part = 'main thread';
+  const says = `busy with one thing for at most ${Math.round(longestMs)} ms within the last two minutes`;
+  if (longestMs < HELD_UP_MS) return { part, level: 'ok', says, next: '' };
+  return { part, level: 'degraded', says, next: 'all mail waited for that: report it, with the log of that time' };
+}
+
 /** What is going on at this moment. */
 export interface Load {
   readonly connections: number;

@@ -7,14 +7,23 @@ import type { Settings } from '../config/settings.ts';
 import type { Scanner } from '../mail/ports.ts';
 import { DEFAULT_LIMITS, type MessageLimits } from '../message/limits.ts';
 import type { JudgeParts } from '../pipeline/judge.ts';
+import { BadFile } from '../platform/problem.ts';
+import { createThreads } from '../platform/threads.ts';
 import { compileRules, type RuleSet } from '../rules/compile.ts';
 import { loadRules } from '../rules/load.ts';
 import type { RuleSource } from '../rules/model.ts';
 import { createCombine } from '../rules/report.ts';
+import type { RulesRead } from '../thread.ts';
 import { createExpander } from './expander.ts';
 
 /** Threads that read messages: one a core, and never so many that their heaps fill the memory. */
 export const EXPAND_THREADS = Math.min(8, availableParallelism());
+
+const THREAD = new URL('../thread.ts', import.meta.url);
+/** The largest set that may be: 20,000 rules with their examples. */
+const READER_HEAP_MB = 1024;
+/** As long as the command that asked waits for its answer; the largest set takes two minutes. */
+const READ_WITHIN_MS = 9 * 60_000;
 
 export interface JudgeVersion extends JudgeParts {
   readonly rules: RuleSet;
@@ -30,6 +39,19 @@ export function ruleFolders(settings: Settings): string[] {
 /** Throws BadFile with all that is wrong with the rules; nothing has been started then. */
 export function readRules(settings: Settings): RuleSource {
   return loadRules(ruleFolders(settings));
+}
+
+/** The same on a thread of its own, for reading runs every example: some 5 ms a rule, and mail goes on meanwhile. */
+export async function readRulesAside(settings: Settings): Promise<RuleSource> {
+  const pool = createThreads({ name: 'rule files', file: THREAD, threads: 1, maxQueue: 0, heapMb: READER_HEAP_MB });
+  try {
+    const signal = AbortSignal.timeout(READ_WITHIN_MS);
+    const read = (await pool.run('readRules', ruleFolders(settings), { signal })) as RulesRead;
+    if (read.source === null) throw new BadFile(read.problems);
+    return read.source;
+  } finally {
+    await pool.close();
+  }
 }
 
 /** Ready when its threads have compiled the rules: no message waits for that. */

@@ -39,7 +39,7 @@ export function createMetrics(): Metrics {
     registers: [registry],
   });
   const turns = Turns.watch();
-  const turn = new Gauge({
+  const turn: Gauge = new Gauge({
     ...options(
       'main_thread_turn_seconds',
       'Longest turn of the main thread since the last scrape, in its own CPU time',
