@@ -1,14 +1,14 @@
 // What runs on the threads that can be killed: reading a message and matching the rules' expressions, and reading rule
-// files. Loaded by the pools of src/assembly; nobody else calls it. One message at a time, the file read whole: what it
+// files. Loaded by the pools of src/assembly; nobody else calls it. One message at a time, read whole: what it
 // takes is bounded by the pool's size and by the bytes in flight.
 
-import { readFile } from 'node:fs/promises';
 import { workerData } from 'node:worker_threads';
 import { type Finding, hit } from './mail/finding.ts';
 import type { Expanded, SpoolEntry } from './mail/ports.ts';
 import type { MessageLimits } from './message/limits.ts';
 import { readMessage } from './message/read.ts';
 import { summarise } from './message/summary.ts';
+import { readWhole } from './platform/content.ts';
 import { failpoint } from './platform/failpoint.ts';
 import type { Problem } from './platform/problem.ts';
 import { compileRules, type RuleSet } from './rules/compile.ts';
@@ -26,11 +26,11 @@ export interface ExpandData {
 
 let compiled: { readonly set: RuleSet; readonly data: ExpandData } | null = null;
 
-/** Reads the message of the entry's file; never throws for what is in it. */
+/** Reads the message of the entry; never throws for what is in it. */
 export async function expand(entry: SpoolEntry): Promise<Expanded> {
   const { set, data } = ready();
   await failpoint('thread.expand');
-  return expandBytes(await readFile(entry.path), entry, { set, data });
+  return expandBytes(await readWhole(entry.content), entry, { set, data });
 }
 
 /** The same for bytes at hand: `check` and `rules test` run it without a pool. */

@@ -5,7 +5,7 @@ import type { GatewayPorts, GatewayRules } from '../gateway/gateway.ts';
 import { deliverable } from '../mail/forged.ts';
 import type { ScanService } from '../mail/ports.ts';
 import type { Resolver } from '../platform/dns.ts';
-import { readPieces } from '../platform/file-pieces.ts';
+import { readPieces } from '../platform/content.ts';
 import type { Log } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import { confirmedName } from '../reputation/client-name.ts';
@@ -35,7 +35,7 @@ export function gatewayPorts(parts: GatewayParts): GatewayPorts {
     quarantine: records.quarantine,
     ledger: records.ledger,
     marks: records.quarantine.marks,
-    deliverable: (path, stamp) => deliverable(readPieces(path), stamp, settings.hostname),
+    deliverable: (content, stamp) => deliverable(readPieces(content), stamp, settings.hostname),
     hopCapabilities: direction => routes.capabilities(direction),
     enter: address => counter.enter(address),
     // What goes out comes from our own networks, which the settings name.

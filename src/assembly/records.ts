@@ -10,6 +10,7 @@ import { makeFolder } from '../platform/safe-file.ts';
 import { FileQuarantine } from '../quarantine/quarantine.ts';
 import { loadReleaseKey } from '../quarantine/release-marks.ts';
 import { openFileSpool, sweepSpool } from '../spool/file-spool.ts';
+import { memoryFirst } from '../spool/memory-first.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { databasePath } from './places.ts';
 
@@ -23,7 +24,8 @@ export interface Records {
 export async function openRecords(settings: Settings, log: Log): Promise<Records> {
   const { data, hostname } = settings;
   await makeFolder(join(data, 'keys'));
-  const spool = await openFileSpool({ folder: join(data, 'spool'), reserveBytes: settings.diskReserve });
+  const files = await openFileSpool({ folder: join(data, 'spool'), reserveBytes: settings.diskReserve });
+  const spool = memoryFirst(files);
   const store = await openStore({ path: databasePath(data) });
   try {
     const releaseKey = await loadReleaseKey(join(data, 'keys', 'release.key'));

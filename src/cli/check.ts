@@ -117,7 +117,9 @@ interface Work {
 async function judged({ checker, policy, file, folder, as }: Work): Promise<Judged> {
   try {
     const entry = await openedMessage(file, folder, as);
-    const report = await checker.judge(entry).finally(() => rm(entry.path, { force: true }));
+    const report = await checker.judge(entry).finally(async () => {
+      if ('path' in entry.content) await rm(entry.content.path, { force: true });
+    });
     const verdict = decide(report, policy);
     return resultOf(file, report, verdict);
   } catch (error) {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Address } from '../mail/address.ts';
 import { mailId } from '../mail/mail-id.ts';
-import type { SpoolEntry } from '../mail/ports.ts';
+import type { Content, SpoolEntry } from '../mail/ports.ts';
 import { UsageError } from './exit.ts';
 
 /** The client and the envelope that a message is judged with. */
@@ -18,6 +18,8 @@ export interface CheckedAs {
   readonly rcptTo: Address;
 }
 
+/** Several are judged at once, and every thread has a copy: what is larger goes through a file. */
+const IN_MEMORY_MAX = 1024 * 1024;
 /** A larger file is no message. */
 const FILE_MAX = 1024 * 1024 * 1024;
 
@@ -42,7 +44,7 @@ async function filesOf(path: string): Promise<string[]> {
     .sort();
 }
 
-/** A folder for copies with right line ends; gone afterwards. */
+/** A folder for copies of large files with right line ends; gone afterwards. */
 export async function withWorkFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-check-'));
   // Mail must not stay in /tmp when somebody has seen enough: Ctrl-C, or a pipe that closes.
@@ -62,11 +64,9 @@ export async function openedMessage(file: string, folder: string, as: CheckedAs)
   if (bytes.length > FILE_MAX) throw new Error(`larger than ${FILE_MAX} bytes`);
   const whole = withCrlf(bytes);
   const id = mailId(Date.now(), randomBytes(5));
-  const path = join(folder, `${id}.eml`);
-  await writeFile(path, whole, { mode: 0o600 });
   return {
     id,
-    path,
+    content: await kept(whole, join(folder, `${id}.eml`)),
     sizeBytes: whole.length,
     sha256: createHash('sha256').update(whole).digest('hex'),
     receivedAt: Date.now(),
@@ -90,6 +90,13 @@ export async function openedMessage(file: string, folder: string, as: CheckedAs)
       startedAt: Date.now(),
     },
   };
+}
+
+async function kept(bytes: Buffer, path: string): Promise<Content> {
+  // Not a piece of Node's pool: what crosses to a thread is the whole memory below.
+  if (bytes.length <= IN_MEMORY_MAX) return { bytes: new Uint8Array(bytes) };
+  await writeFile(path, bytes, { mode: 0o600 });
+  return { path };
 }
 
 /** As the gateway does with what comes in (I10). */

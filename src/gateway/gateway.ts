@@ -2,7 +2,7 @@
 // new ones in their place for the connections that come after it.
 
 import type { Report } from '../mail/finding.ts';
-import type { HopCapabilities, Ledger, Quarantine, ReleaseMarks, Router, ScanService, Spool } from '../mail/ports.ts';
+import type { Content, HopCapabilities, Ledger, Quarantine, ReleaseMarks, Router, ScanService, Spool } from '../mail/ports.ts';
 import type { Direction } from '../mail/session.ts';
 import type { Log } from '../platform/log.ts';
 import type { IntakeLimits } from './intake/intake.ts';
@@ -10,13 +10,13 @@ import type { GuardLimits } from './intake/line-guard.ts';
 
 export interface GatewayPorts {
   readonly route: Router;
-  readonly spool: Pick<Spool, 'create' | 'remove'>;
+  readonly spool: Pick<Spool, 'create'>;
   readonly scan: Pick<ScanService, 'notReady' | 'scan'>;
   readonly quarantine: Pick<Quarantine, 'hold'>;
   readonly ledger: Ledger;
   readonly marks: ReleaseMarks;
-  /** The file at `path` with `stamp` on top and without forged headers of our names (I2). */
-  deliverable(path: string, stamp: string): AsyncIterable<Uint8Array>;
+  /** The content with `stamp` on top and without forged headers of our names (I2). */
+  deliverable(content: Content, stamp: string): AsyncIterable<Uint8Array>;
   /** What all next hops of this direction can do together; null while none is known. */
   hopCapabilities(direction: Direction): HopCapabilities | null;
   /** Counts a connection; null where there are too many, else the function to call when it has closed. */

@@ -117,7 +117,6 @@ export class Transaction {
       this.#hop?.release();
       await this.#settleMark(false);
       await this.#draft?.discard().catch(error => this.#warn(error, 'draft not removed'));
-      await this.#ports.spool.remove(this.id).catch(error => this.#warn(error, 'spool entry not removed'));
     }
   }
 
@@ -254,7 +253,7 @@ export class Transaction {
         replyBy,
         ending: this.#ending,
         passHopText: this.#rules.passHopText,
-        body: () => this.#ports.deliverable(entry.path, block),
+        body: () => this.#ports.deliverable(entry.content, block),
         hold: said => this.#hold({ said, entry, report, verdict, block, notes }),
       }),
     );

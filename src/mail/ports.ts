@@ -20,13 +20,18 @@ export interface Health {
 
 // ---------------------------------------------------------------- spool
 
-/** A whole message in the spool: bytes in a local file, envelope beside it. */
+/**
+ * The bytes of a message: CRLF line ends, no dot-stuffing, no stamp. In memory while it is small, else in a local file
+ * (absolute path). Readable until the entry is removed, and never written into.
+ */
+export type Content = { readonly bytes: Uint8Array } | { readonly path: string };
+
+/** A whole message in the spool. */
 export interface SpoolEntry {
   readonly id: MailId;
   readonly session: Session;
   readonly envelope: Envelope;
-  /** Absolute path; CRLF line ends, no dot-stuffing, no stamp. Readable until `remove`. */
-  readonly path: string;
+  readonly content: Content;
   readonly sizeBytes: number;
   /** SHA-256 of the bytes, hex. */
   readonly sha256: string;
@@ -38,7 +43,7 @@ export interface SpoolEntry {
 export interface SpoolDraft {
   /** Waits where the disk is slow. Throws MailError noSpace. */
   write(chunk: Uint8Array): Promise<void>;
-  /** Writes the envelope file beside the bytes; the entry can be opened by id from now on. */
+  /** The entry can be opened by id from now on. */
   seal(session: Session, envelope: Envelope): Promise<SpoolEntry>;
   /** Removes what was written; may be called at any time, also twice. */
   discard(): Promise<void>;
@@ -57,7 +62,7 @@ export interface Spool {
 
 // ---------------------------------------------------------------- scanning
 
-/** What a scanner gets. It reads the file, and never writes into anything it was given. */
+/** What a scanner gets. It reads the content, and never writes into anything it was given. */
 export interface ScanTask {
   readonly entry: SpoolEntry;
   /** null where the message could not be read on its thread. */

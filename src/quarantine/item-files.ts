@@ -2,14 +2,14 @@
 // that they survive a power cut before the row is committed (I1); mode 0600.
 
 import { createHash } from 'node:crypto';
-import { copyFile, link, mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { MailError } from '../mail/error.ts';
 import { isMailId, type MailId, timeOf } from '../mail/mail-id.ts';
-import type { SpoolEntry } from '../mail/ports.ts';
+import type { Content, SpoolEntry } from '../mail/ports.ts';
+import { readPieces } from '../platform/content.ts';
 import { failpoint } from '../platform/failpoint.ts';
-import { readPieces } from '../platform/file-pieces.ts';
 import { removeFile, syncFile, syncFolder, writeSafely } from '../platform/safe-file.ts';
 import { diskError } from '../spool/disk-error.ts';
 
@@ -57,17 +57,15 @@ export class ItemFiles {
   }
 
   /**
-   * Bytes and record are on disk when this resolves: bytes fsynced, named, record fsynced, renamed, folder fsynced.
+   * Bytes and record are on disk when this resolves: bytes fsynced, record fsynced, renamed, folder fsynced.
    * On any error nothing of it is left. Throws MailError.
    */
   async take(entry: SpoolEntry, heldText: string): Promise<void> {
     const paths = this.paths(entry.id);
     try {
       await this.#makeFolders(dirname(paths.bytes));
-      await failpoint('hold.sync');
-      await syncFile(entry.path);
-      await failpoint('hold.name');
-      await nameBytes(entry.path, paths.bytes);
+      await failpoint('hold.bytes');
+      await keepBytes(entry.content, paths.bytes);
     } catch (error) {
       // Bytes of this id that were there before are not ours to remove.
       throw diskError(`quarantine ${entry.id}: bytes cannot be kept`, error);
@@ -93,7 +91,7 @@ export class ItemFiles {
     const wrongSize = await this.wrongSize(id, expected.sizeBytes);
     if (wrongSize !== '') return wrongSize;
     const hash = createHash('sha256');
-    for await (const piece of readPieces(this.paths(id).bytes)) hash.update(piece);
+    for await (const piece of readPieces({ path: this.paths(id).bytes })) hash.update(piece);
     return hash.digest('hex') === expected.sha256 ? '' : 'the bytes have changed since they were scanned';
   }
 
@@ -149,27 +147,30 @@ export class ItemFiles {
   }
 }
 
-async function nameBytes(from: string, to: string): Promise<void> {
+/** The bytes are on disk when this resolves; the folder is the caller's to fsync. Never into bytes that are there. */
+async function keepBytes(content: Content, to: string): Promise<void> {
+  if ('bytes' in content) return writeBytes(content, to);
+  await syncFile(content.path);
   try {
-    await link(from, to);
+    await link(content.path, to);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     if (!NO_LINK.has(code)) throw error;
-    await copyBytes(from, to);
+    await writeBytes(content, to);
   }
 }
 
-async function copyBytes(from: string, to: string): Promise<void> {
-  const temporary = `${to}.new`;
+/** Half-written bytes after a crash have no record beside them: recovery removes them. */
+async function writeBytes(content: Content, to: string): Promise<void> {
+  const file = await open(to, 'wx', 0o600);
   try {
-    const file = await open(temporary, 'wx', 0o600);
-    await file.close();
-    await copyFile(from, temporary);
-    await syncFile(temporary);
-    await rename(temporary, to);
+    await file.writeFile(readPieces(content));
+    await file.sync();
   } catch (error) {
-    await removeFile(temporary).catch(() => undefined);
+    await removeFile(to).catch(() => undefined);
     throw error;
+  } finally {
+    await file.close();
   }
 }
 

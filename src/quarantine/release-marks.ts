@@ -9,7 +9,7 @@ import { dirname } from 'node:path';
 
 import { type CopyId, isCopyId } from '../mail/mail-id.ts';
 import type { MarkClaim, ReleaseMarks, SpoolEntry } from '../mail/ports.ts';
-import { readPieces } from '../platform/file-pieces.ts';
+import { readPieces } from '../platform/content.ts';
 import { writeSafely } from '../platform/safe-file.ts';
 import type { Queries, Step } from '../store/queries.ts';
 import { addressKey, eventStep } from '../store/record-rows.ts';
@@ -88,7 +88,7 @@ async function claim(marks: Marks, mark: string, entry: SpoolEntry): Promise<Mar
   marks.claimed.add(name);
   const free = () => void marks.claimed.delete(name);
   try {
-    const digest = await markDigest(readPieces(entry.path));
+    const digest = await markDigest(readPieces(entry.content));
     const release = { copyId, attempt, rcptTo: recipient.address.text, digest: digest ?? '' };
     const isGenuine = digest !== null && timingSafeEqual(Buffer.from(mac(marks.key, release)), Buffer.from(said));
     if (!isGenuine || !(await isUnused(marks.store, release))) {

@@ -8,9 +8,9 @@ import { deliverable } from '../mail/forged.ts';
 import { type CopyId, isCopyId, type MailId, mailIdOf } from '../mail/mail-id.ts';
 import type { HopReply } from '../mail/ports.ts';
 import { hopWords } from '../mail/reply.ts';
+import { readPieces } from '../platform/content.ts';
 import { pause } from '../platform/deadline.ts';
 import { failpoint } from '../platform/failpoint.ts';
-import { readPieces } from '../platform/file-pieces.ts';
 import { errorText, type Log } from '../platform/log.ts';
 import { RowsChanged } from '../store/failure.ts';
 import type { Queries, Step } from '../store/queries.ts';
@@ -154,7 +154,7 @@ export class Releases {
     const attempt = item.attempts + 1;
     const outgoing = (mark: string, bytes: AsyncIterable<Uint8Array>) =>
       deliverable(bytes, `${mark}${stamp}`, hostname);
-    const digest = await markDigest(outgoing('', readPieces(files.paths(id).bytes)));
+    const digest = await markDigest(outgoing('', readPieces({ path: files.paths(id).bytes })));
     const marked = { copyId, attempt, rcptTo: recipient.address.text };
     await failpoint('release.begin');
     const begun = { state: 'releasing', words: `release begun by ${who(order.by)}`, host: '' } as const;
@@ -261,7 +261,7 @@ class Source {
 
   async *read(): AsyncGenerator<Uint8Array, void> {
     try {
-      yield* readPieces(this.#path);
+      yield* readPieces({ path: this.#path });
     } catch (error) {
       this.failed = true;
       throw error;

@@ -13,7 +13,7 @@ const VERSION = 1;
 export const ENVELOPE_FILE_MAX = 32 * 1024 * 1024;
 
 export function entryText(entry: SpoolEntry): string {
-  const { path: _, ...kept } = entry;
+  const { content: _, ...kept } = entry;
   return JSON.stringify({ version: VERSION, ...kept });
 }
 
@@ -34,7 +34,7 @@ export function entryOf(value: unknown, path: string): SpoolEntry {
     id,
     session: session(file.session),
     envelope: envelope(file.envelope),
-    path,
+    content: { path },
     sizeBytes: number(file.sizeBytes, 'sizeBytes'),
     sha256,
     receivedAt: number(file.receivedAt, 'receivedAt'),

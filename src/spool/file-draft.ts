@@ -62,7 +62,7 @@ export class FileDraft implements SpoolDraft {
         id,
         session,
         envelope,
-        path: paths.bytes,
+        content: { path: paths.bytes },
         sizeBytes: this.#sizeBytes,
         sha256: this.#hash.digest('hex'),
         receivedAt: Date.now(),
@@ -78,6 +78,7 @@ export class FileDraft implements SpoolDraft {
   async discard(): Promise<void> {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
+    await failpoint('spool.remove');
     const { paths, file } = this.#parts;
     // A write may be under way: its file number must not be closed under it and given to another message.
     await this.#last.catch(() => undefined);

@@ -14,6 +14,9 @@ import { diskError } from './disk-error.ts';
 import { ENVELOPE_FILE_MAX, parseEntry } from './envelope-file.ts';
 import { FileDraft, type SpoolPaths } from './file-draft.ts';
 
+/** What many small messages write in this time is far below any reserve; each large one looks for itself. */
+const CHECKED_MS = 500;
+
 export interface FileSpoolOptions {
   /** Made where it is not there, mode 0700. */
   readonly folder: string;
@@ -23,16 +26,18 @@ export interface FileSpoolOptions {
   readonly freeBytes?: (folder: string) => Promise<number>;
 }
 
-export async function openFileSpool(options: FileSpoolOptions): Promise<Spool> {
+export async function openFileSpool(options: FileSpoolOptions): Promise<FileSpool> {
   const folder = resolve(options.folder);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   return new FileSpool({ ...options, folder });
 }
 
-class FileSpool implements Spool {
+export class FileSpool implements Spool {
   readonly #folder: string;
   readonly #reserveBytes: number;
   readonly #freeBytes: (folder: string) => Promise<number>;
+  /** When there was room last, epoch milliseconds. */
+  #goodAt = 0;
 
   constructor({ folder, reserveBytes, freeBytes = freeBytesOf }: FileSpoolOptions) {
     this.#folder = folder;
@@ -49,6 +54,18 @@ class FileSpool implements Spool {
       // wx: an id is used once; a second message of the same id must never write into the first.
       const file = await open(paths.part, 'wx', 0o600);
       return new FileDraft({ id, paths, file, checkReserve });
+    } catch (error) {
+      throw diskError(`spool ${id}: cannot create`, error);
+    }
+  }
+
+  /** For a message that has no file yet. Throws MailError noSpace; what was good is believed for CHECKED_MS. */
+  async checkRoom(id: MailId): Promise<void> {
+    this.#paths(id);
+    if (Date.now() - this.#goodAt < CHECKED_MS) return;
+    try {
+      await this.#checkReserve();
+      this.#goodAt = Date.now();
     } catch (error) {
       throw diskError(`spool ${id}: cannot create`, error);
     }
@@ -73,7 +90,6 @@ class FileSpool implements Spool {
   async remove(id: MailId): Promise<void> {
     const paths = this.#paths(id);
     try {
-      await failpoint('spool.remove');
       for (const path of [paths.part, paths.bytes, paths.envelope]) await removeFile(path);
     } catch (error) {
       throw diskError(`spool ${id}: cannot be removed`, error);

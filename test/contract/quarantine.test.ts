@@ -7,6 +7,7 @@ import { test } from 'node:test';
 
 import { HopLost, MailError } from '../../src/mail/error.ts';
 import { type CopyId, mailIdOf } from '../../src/mail/mail-id.ts';
+import { readWhole } from '../../src/platform/content.ts';
 import { itemPage } from '../../src/quarantine/listing.ts';
 import type { Deliver } from '../../src/quarantine/release.ts';
 import { recordSteps } from '../../src/store/record-rows.ts';
@@ -62,7 +63,7 @@ test('when the rows cannot be written nothing is held and nothing is left', asyn
   await assert.rejects(set.quarantine.hold(record, STAMP), /UNIQUE/);
   assert.deepEqual(set.files(), []);
   assert.deepEqual(await set.quarantine.list({}), []);
-  assert.equal((await readFile(entry.path)).length, entry.sizeBytes);
+  assert.equal((await readWhole(entry.content)).length, entry.sizeBytes);
 });
 
 test('when the database is gone nothing is held and nothing is left', async t => {
@@ -76,7 +77,8 @@ test('when the database is gone nothing is held and nothing is left', async t =>
 test('when the bytes are not there nothing is held', async t => {
   const set = await quarantineSet(t);
   const entry = await set.spooled(['a@example.com']);
-  await rm(entry.path);
+  assert.ok('path' in entry.content);
+  await rm(entry.content.path);
   await assert.rejects(
     set.quarantine.hold(held(ledgerRecord({ id: entry.id }), entry), STAMP),
     error => error instanceof MailError && error.reply.code === 451,

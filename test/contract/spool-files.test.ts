@@ -4,13 +4,16 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 
 import { MailError } from '../../src/mail/error.ts';
+import type { MailId } from '../../src/mail/mail-id.ts';
+import type { SpoolDraft } from '../../src/mail/ports.ts';
 import { openFileSpool } from '../../src/spool/file-spool.ts';
+import { type MemoryLimits, memoryFirst } from '../../src/spool/memory-first.ts';
 import { needs, passOver } from '../support/require.ts';
 import { envelope, newId, session, temporaryFolder } from '../support/sample-record.ts';
-import { spoolContract } from './spool.ts';
+import { type SpoolUnderTest, spoolContract } from './spool.ts';
 
 spoolContract('files', async t => {
   let free = 1e12;
@@ -22,6 +25,70 @@ spoolContract('files', async t => {
       free = bytes;
     },
   };
+});
+
+spoolContract('memory first', t => memoryFirstSpool(t, { messageBytes: 1_000_000, totalBytes: 4_000_000 }));
+spoolContract('memory that is full', t => memoryFirstSpool(t, { messageBytes: 1_000_000, totalBytes: 0 }));
+spoolContract('memory for little', t => memoryFirstSpool(t, { messageBytes: 3, totalBytes: 3 }));
+
+async function memoryFirstSpool(t: TestContext, limits: MemoryLimits): Promise<SpoolUnderTest> {
+  let free = 1e12;
+  const folder = await temporaryFolder(t);
+  const files = await openFileSpool({ folder, reserveBytes: 1000, freeBytes: async () => free });
+  return {
+    spool: memoryFirst(files, limits),
+    setFree: bytes => {
+      free = bytes;
+    },
+  };
+}
+
+test('a small message is in memory and in no file, a larger one in a file alone', async t => {
+  const folder = await temporaryFolder(t);
+  const spool = memoryFirst(await openFileSpool({ folder, reserveBytes: 0 }), { messageBytes: 100, totalBytes: 1000 });
+  const stored = async (...chunks: readonly string[]) => {
+    const draft = await spool.create(newId());
+    for (const chunk of chunks) await draft.write(Buffer.from(chunk));
+    return draft.seal(session(), envelope('', ['a@example.com']));
+  };
+  const small = await stored('x'.repeat(60), 'y'.repeat(40));
+  assert.ok('bytes' in small.content);
+  assert.equal(Buffer.from(small.content.bytes).toString(), 'x'.repeat(60) + 'y'.repeat(40));
+  assert.deepEqual(await readdir(folder), []);
+  const large = await stored('x'.repeat(60), 'y'.repeat(41), 'z');
+  assert.ok('path' in large.content);
+  assert.equal(await readFile(large.content.path, 'utf8'), `${'x'.repeat(60)}${'y'.repeat(41)}z`);
+});
+
+test('memory that was given back is there for the next message, whatever became of the one before', async t => {
+  const folder = await temporaryFolder(t);
+  const spool = memoryFirst(await openFileSpool({ folder, reserveBytes: 0 }), { messageBytes: 100, totalBytes: 100 });
+  const ends: readonly ((draft: SpoolDraft, id: MailId) => Promise<unknown>)[] = [
+    draft => draft.discard(),
+    async draft => {
+      await draft.seal(session(), envelope('', ['a@example.com']));
+      await draft.discard();
+    },
+    // Too large for memory.
+    async draft => {
+      await draft.write(Buffer.alloc(100));
+      await draft.discard();
+    },
+    async (_, id) => spool.remove(id),
+  ];
+  for (let i = 0; i < 3; i++) {
+    for (const end of ends) {
+      const id = newId();
+      const draft = await spool.create(id);
+      await draft.write(Buffer.from('x'));
+      const other = await spool.create(newId());
+      await other.write(Buffer.from('y'));
+      assert.equal((await readdir(folder)).length, 1, 'the second one finds no room');
+      await end(draft, id);
+      await other.discard();
+      assert.deepEqual(await readdir(folder), []);
+    }
+  }
 });
 
 test('the folder and every file in it are for us alone', async t => {

@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 
 import { MailError } from '../../src/mail/error.ts';
 import type { MailId } from '../../src/mail/mail-id.ts';
 import type { Spool } from '../../src/mail/ports.ts';
+import { readWhole } from '../../src/platform/content.ts';
 import { silentLog } from '../../src/platform/log.ts';
 import { sweepSpool } from '../../src/spool/file-spool.ts';
 import { envelope, newId, session } from '../support/sample-record.ts';
@@ -39,7 +39,7 @@ export function spoolContract(name: string, open: OpenSpool): void {
     void draft.write(Buffer.from('\r\nbody \xff\r\n', 'latin1'));
     const entry = await draft.seal(from, ENVELOPE);
     const bytes = Buffer.from('Subject: x\r\n\r\nbody \xff\r\n', 'latin1');
-    assert.deepEqual(await readFile(entry.path), bytes);
+    assert.deepEqual(Buffer.from(await readWhole(entry.content)), bytes);
     assert.equal(entry.sizeBytes, bytes.length);
     assert.equal(entry.sha256, createHash('sha256').update(bytes).digest('hex'));
     assert.deepEqual(await spool.open(id), entry);

@@ -20,6 +20,7 @@ import type {
   SpoolEntry,
 } from '../../src/mail/ports.ts';
 import type { Session } from '../../src/mail/session.ts';
+import { readWhole } from '../../src/platform/content.ts';
 import { orAborted } from '../../src/platform/deadline.ts';
 import { silentLog } from '../../src/platform/log.ts';
 import { ConnectionCounter, type ConnectionLimits } from '../../src/reputation/rates.ts';
@@ -164,7 +165,6 @@ export async function startTestGateway(
         await steering.at('create');
         return testDraft(id, spooled, steering);
       },
-      remove: async id => void spooled.delete(id),
     },
     scan: {
       notReady: () => steering.notReady,
@@ -195,9 +195,9 @@ export async function startTestGateway(
       },
     },
     marks: { claim: async () => null },
-    deliverable: async function* (path, stamp) {
+    deliverable: async function* (content, stamp) {
       yield Buffer.from(stamp);
-      yield spooled.get(path) ?? Buffer.alloc(0);
+      yield await readWhole(content);
     },
     hopCapabilities: () => steering.capabilities,
     enter: address => counter.enter(address),
@@ -253,7 +253,7 @@ function testDraft(id: MailId, spooled: Map<string, Buffer>, steering: Steering)
       const bytes = Buffer.concat(chunks);
       spooled.set(id, bytes);
       const sha256 = createHash('sha256').update(bytes).digest('hex');
-      return { id, session, envelope, path: id, sizeBytes: bytes.length, sha256, receivedAt: Date.now() };
+      return { id, session, envelope, content: { bytes }, sizeBytes: bytes.length, sha256, receivedAt: Date.now() };
     },
     discard: async () => void spooled.delete(id),
   };

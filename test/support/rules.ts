@@ -31,7 +31,7 @@ export type Pieces = Readonly<Record<string, unknown>>;
 export function entryOf(pieces: Pieces): SpoolEntry {
   const { session, envelope, sizeBytes } = contextOf(pieces);
   const id = mailId(0, new Uint8Array(5));
-  return { id, session, envelope, path: '/nowhere', sizeBytes, sha256: '', receivedAt: 0 };
+  return { id, session, envelope, content: { path: '/nowhere' }, sizeBytes, sha256: '', receivedAt: 0 };
 }
 
 /** The whole way: the thread's part, the findings of a scanner, the report. */

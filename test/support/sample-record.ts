@@ -128,7 +128,7 @@ export function spoolEntry(id: MailId, parties: Pick<Sample, 'from' | 'to'> = {}
     id,
     session: session(),
     envelope: envelope(from, to),
-    path: `/nowhere/${id}.eml`,
+    content: { path: `/nowhere/${id}.eml` },
     sizeBytes: 100,
     sha256: 'ab'.repeat(32),
     receivedAt: Date.now(),

@@ -32,7 +32,7 @@ export function fakeEntry(id: MailId = newId(), sizeBytes = 1000): SpoolEntry {
       body: '7BIT',
       declaredSize: null,
     },
-    path: `/nowhere/${id}`,
+    content: { path: `/nowhere/${id}` },
     sizeBytes,
     sha256: '0'.repeat(64),
     receivedAt: 1,

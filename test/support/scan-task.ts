@@ -66,7 +66,7 @@ function taskOf(path: string, bytes: Buffer, { mailFrom = 'alice@example.org', s
         body: '8BITMIME',
         declaredSize: null,
       },
-      path,
+      content: { path },
       sizeBytes: bytes.length,
       sha256: createHash('sha256').update(bytes).digest('hex'),
       receivedAt: 0,

@@ -8,7 +8,7 @@ import { errorText } from '../../platform/log.ts';
 import { InFlight } from '../in-flight.ts';
 import { type ClamdVersion, findingsOf, parseVersion, TOO_LARGE_REASON } from './answer.ts';
 import type { ClamdAddress } from './clamd-link.ts';
-import { askVersion, scanFile } from './clamscan-guard.ts';
+import { askVersion, scanMessage } from './clamscan-guard.ts';
 
 export interface ClamavOptions {
   readonly address: ClamdAddress;
@@ -54,7 +54,7 @@ class Clamav implements Scanner {
     if (entry.sizeBytes === 0) return this.#remark();
     try {
       const either = AbortSignal.any([signal, this.#closing.signal]);
-      const scan = () => scanFile(this.#options.address, entry, either);
+      const scan = () => scanMessage(this.#options.address, entry, either);
       const reply = await this.#inFlight.run(entry.sizeBytes, either, scan);
       return [...findingsOf(reply), ...this.#remark()];
     } catch (error) {

@@ -54,6 +54,12 @@ export class ClamdLink extends Duplex {
     return new Promise(resolve => this.#socket.once('connect', resolve));
   }
 
+  /** What is written in this turn of the event loop goes out at once: the command, and a small message as a whole. */
+  gather(): void {
+    this.cork();
+    setImmediate(() => this.uncork());
+  }
+
   /** Resolves when the socket has taken enough of what was written, or is gone. */
   async ready(): Promise<void> {
     while (this.writableLength >= UNSENT_MAX_BYTES && !this.destroyed) {
@@ -79,6 +85,10 @@ export class ClamdLink extends Duplex {
   override _write(chunk: Buffer, _: string, done: () => void): void {
     if (this.#socket.destroyed || this.#socket.write(chunk)) this.#next(done);
     else this.#unsent = done;
+  }
+
+  override _writev(chunks: readonly { readonly chunk: Buffer }[], done: () => void): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), '', done);
   }
 
   override _destroy(_: Error | null, done: (error: Error | null) => void): void {

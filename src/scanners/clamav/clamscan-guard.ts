@@ -2,23 +2,21 @@
 // clamd, backpressure, a bound on the reply, and errors that do not get lost. Called by clamav.ts alone. It gives back
 // clamd's own words; what they mean is answer.ts.
 
-import { open } from 'node:fs/promises';
 import { type Duplex, Readable } from 'node:stream';
 
 import NodeClam from 'clamscan';
 
+import type { SpoolEntry } from '../../mail/ports.ts';
+import { PIECE_BYTES, readPieces } from '../../platform/content.ts';
 import { orAborted } from '../../platform/deadline.ts';
 import { type ClamdAddress, ClamdLink, ClamdLost } from './clamd-link.ts';
-
-/** Read from the file at once. clamd's StreamMaxLength is counted per connection, so the size is ours to choose. */
-const CHUNK_BYTES = 64 * 1024;
 
 /** Once more, and slower: clamd was restarted, or its words were lost in a reset (see ClamdLink). */
 const PACES_MS = [0, 5, 20];
 
-/** The bytes in the file are not as many as there should be. */
-class FileChanged extends Error {
-  override readonly name = 'FileChanged';
+/** The bytes are not as many as there should be. */
+class ContentChanged extends Error {
+  override readonly name = 'ContentChanged';
 }
 
 /** Hands clamscan our link in the place of its own socket. One instance is one conversation. */
@@ -40,13 +38,13 @@ class LinkedClam extends NodeClam {
 }
 
 /**
- * What clamd says of the file, its words unchanged: `stream: OK`. Rejects with the reason of the signal, and with any
- * failure; the socket and the file are closed then too. The file must have bytes.
+ * What clamd says of the message, its words unchanged: `stream: OK`. Rejects with the reason of the signal, and with any
+ * failure; the socket and the file are closed then too. The message must have bytes.
  */
-export async function scanFile(address: ClamdAddress, file: MessageFile, signal: AbortSignal): Promise<string> {
+export async function scanMessage(address: ClamdAddress, message: Message, signal: AbortSignal): Promise<string> {
   for (const paceMs of PACES_MS) {
     try {
-      return await scanOnce({ address, paceMs }, file, signal);
+      return await scanOnce({ address, paceMs }, message, signal);
     } catch (error) {
       if (!(error instanceof ClamdLost)) throw error;
     }
@@ -54,19 +52,16 @@ export async function scanFile(address: ClamdAddress, file: MessageFile, signal:
   throw new ClamdLost('clamd closed the connection without an answer, three times');
 }
 
-export interface MessageFile {
-  readonly path: string;
-  readonly sizeBytes: number;
-}
+type Message = Pick<SpoolEntry, 'content' | 'sizeBytes'>;
 
 interface Line {
   readonly address: ClamdAddress;
   readonly paceMs: number;
 }
 
-function scanOnce(line: Line, file: MessageFile, signal: AbortSignal): Promise<string> {
+function scanOnce(line: Line, message: Message, signal: AbortSignal): Promise<string> {
   return converse(line, signal, async (clam, link, fail) => {
-    const body = Readable.from(chunks(file, link), { objectMode: false, highWaterMark: CHUNK_BYTES });
+    const body = Readable.from(chunks(message, link), { objectMode: false, highWaterMark: PIECE_BYTES });
     body.once('error', fail);
     try {
       const { isInfected, resultString } = await clam.scanStream(body);
@@ -75,7 +70,7 @@ function scanOnce(line: Line, file: MessageFile, signal: AbortSignal): Promise<s
     } catch (error) {
       // clamscan rejects with a text of its own around what clamd said (ERROR, or an answer before the end).
       const said = link().reply();
-      if (said === '' || error instanceof FileChanged) throw error;
+      if (said === '' || error instanceof ContentChanged) throw error;
       return said;
     } finally {
       body.destroy();
@@ -99,6 +94,7 @@ async function converse({ address, paceMs }: Line, signal: AbortSignal, talk: Ta
   const connect = async () => {
     link = new ClamdLink(address, paceMs, fail);
     await link.connected();
+    link.gather();
     return link;
   };
   const current = () => {
@@ -114,18 +110,13 @@ async function converse({ address, paceMs }: Line, signal: AbortSignal, talk: Ta
   }
 }
 
-async function* chunks(file: MessageFile, link: () => ClamdLink): AsyncGenerator<Buffer> {
-  const handle = await open(file.path, 'r');
-  try {
-    let left = file.sizeBytes;
-    while (left > 0) {
-      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(Math.min(CHUNK_BYTES, left)));
-      if (bytesRead === 0) throw new FileChanged(`the message file lacks ${left} bytes`);
-      left -= bytesRead;
-      yield buffer.subarray(0, bytesRead);
-      await link().ready();
-    }
-  } finally {
-    await handle.close();
+/** clamd's StreamMaxLength is counted per connection, so the size of a piece is ours to choose. */
+async function* chunks({ content, sizeBytes }: Message, link: () => ClamdLink): AsyncGenerator<Uint8Array> {
+  let left = sizeBytes;
+  for await (const piece of readPieces(content)) {
+    left -= piece.length;
+    yield piece;
+    await link().ready();
   }
+  if (left > 0) throw new ContentChanged(`the message lacks ${left} bytes`);
 }

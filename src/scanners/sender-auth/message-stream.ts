@@ -1,12 +1,13 @@
 // The bytes of a message on their way to the DKIM verifier: the header section read whole and trimmed to a bounded
 // number of signatures (mailauth has no limit: 300 of them cost seconds, or 300 lookups), the body as a stream.
 
-import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+
+import type { Content } from '../../mail/ports.ts';
+import { readPieces } from '../../platform/content.ts';
 
 /** Postfix takes 100 KiB of headers; mail in use stays far below. */
 export const HEAD_MAX_BYTES = 256 * 1024;
-const CHUNK_BYTES = 64 * 1024;
 
 /** The header section is longer than HEAD_MAX_BYTES. */
 export class HeadTooLarge extends Error {
@@ -18,32 +19,36 @@ export class HeadTooLarge extends Error {
  * 6.1 lets a verifier limit them, and mail in use has one to four.
  */
 export async function withMessage<T>(
-  message: { readonly path: string; readonly maxSignatures: number },
+  message: { readonly content: Content; readonly maxSignatures: number },
   read: (body: Readable) => Promise<T>,
 ): Promise<T> {
-  const file = await open(message.path, 'r');
+  const pieces = readPieces(message.content);
   let stream: Readable | null = null;
   try {
-    const { head, rest } = await readHead(file);
+    const { head, rest } = await readHead(pieces);
     const trimmed = Buffer.from(trimSignatures(head, message.maxSignatures), 'latin1');
-    stream = Readable.from(bytes(file, trimmed, rest), { objectMode: false });
+    stream = Readable.from(bytes(trimmed, rest, pieces), { objectMode: false });
     return await read(stream);
   } finally {
     stream?.destroy();
-    await file.close();
+    await pieces.return();
   }
 }
 
-async function readHead(file: FileHandle): Promise<{ head: string; rest: Buffer }> {
-  let all = Buffer.alloc(0);
+async function readHead(pieces: AsyncGenerator<Uint8Array, void>): Promise<{ head: string; rest: Buffer }> {
+  let all: Buffer = Buffer.alloc(0);
   for (;;) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES));
-    all = Buffer.concat([all, buffer.subarray(0, bytesRead)]);
+    const { done, value } = await pieces.next();
+    if (value !== undefined) all = all.length === 0 ? asBuffer(value) : Buffer.concat([all, value]);
     const end = endOfHead(all);
     if ((end ?? all.length) > HEAD_MAX_BYTES) throw new HeadTooLarge(`header section over ${HEAD_MAX_BYTES} bytes`);
     if (end !== null) return { head: all.toString('latin1', 0, end), rest: all.subarray(end) };
-    if (bytesRead === 0) return { head: all.toString('latin1'), rest: Buffer.alloc(0) };
+    if (done === true) return { head: all.toString('latin1'), rest: Buffer.alloc(0) };
   }
+}
+
+function asBuffer(piece: Uint8Array): Buffer {
+  return Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
 }
 
 /** Where the empty line begins; null where there is none yet. */
@@ -53,14 +58,10 @@ function endOfHead(bytes: Buffer): number | null {
   return found === -1 ? null : found + 2;
 }
 
-async function* bytes(file: FileHandle, head: Buffer, rest: Buffer): AsyncGenerator<Buffer> {
+async function* bytes(head: Buffer, rest: Buffer, pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   yield head;
-  yield rest;
-  for (;;) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES));
-    if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
-  }
+  if (rest.length > 0) yield rest;
+  yield* pieces;
 }
 
 /** Leaves the first signatures in, those of the author's domain before the others. */

@@ -93,9 +93,9 @@ class SenderAuth implements Scanner {
       run.catch(() => undefined).finally(() => clearTimeout(killTimer));
     };
     serveDns(port1, { resolver, maxLookups, deadlineMs: dnsDeadlineMs, signal: dnsEnd.signal });
-    const { session, envelope, path } = entry;
+    const { session, envelope, content } = entry;
     const input: AuthTask = {
-      path,
+      content,
       clientAddress: isPublicAddress(session.clientAddress) ? session.clientAddress : null,
       helo: session.helo,
       mailFrom: envelope.mailFrom.address?.text ?? '',

@@ -7,12 +7,13 @@ import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import { evaluateDmarc } from 'mailauth/lib/dmarc/index.js';
 import { spf } from 'mailauth/lib/spf/index.js';
 
+import type { Content } from '../../mail/ports.ts';
 import { type Ask, askThrough } from './dns-port.ts';
 import type { AuthFacts, Result } from './facts.ts';
 import { HeadTooLarge, withMessage } from './message-stream.ts';
 
 export interface AuthTask {
-  readonly path: string;
+  readonly content: Content;
   /** null where it says nothing of the sender (private address): then there is no SPF. */
   readonly clientAddress: string | null;
   readonly helo: string;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { UsageError } from '../../../src/cli/exit.ts';
 import { messageFiles, openedMessage, withWorkFolder } from '../../../src/cli/message-files.ts';
+import { readWhole } from '../../../src/platform/content.ts';
 import { testFolder } from '../../support/postern.ts';
 
 const AS = {
@@ -48,7 +49,7 @@ test('scanners get CRLF line ends and otherwise the same bytes, as the gateway d
     writeFileSync(file, given);
     await withWorkFolder(async work => {
       const entry = await openedMessage(file, work, AS);
-      assert.equal(readFileSync(entry.path, 'utf8'), expected);
+      assert.equal(Buffer.from(await readWhole(entry.content)).toString(), expected);
       assert.equal(entry.sizeBytes, Buffer.byteLength(expected));
       assert.equal(entry.envelope.mailFrom.raw, '<>');
     });
@@ -57,10 +58,12 @@ test('scanners get CRLF line ends and otherwise the same bytes, as the gateway d
 
 test('copies are gone afterwards, also where the work failed, and nobody else may read them', async t => {
   const file = join(testFolder(t, 'files'), 'm.eml');
-  writeFileSync(file, 'a: b\n');
+  writeFileSync(file, 'a: b\n'.repeat(300_000));
   let seen = '';
   const work = withWorkFolder(async folder => {
-    seen = (await openedMessage(file, folder, AS)).path;
+    const { content } = await openedMessage(file, folder, AS);
+    assert.ok('path' in content, 'a large one');
+    seen = content.path;
     assert.ok(existsSync(seen));
     throw new Error('no');
   });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 
+import type { MailId } from '../../../src/mail/mail-id.ts';
 import { ItemFiles } from '../../../src/quarantine/item-files.ts';
 import { newId, spoolEntry, temporaryFolder } from '../../support/sample-record.ts';
 
@@ -16,7 +17,7 @@ async function world(t: TestContext) {
     const id = newId(DAY_MS);
     const path = join(folder, `${id}.eml`);
     await writeFile(path, 'x');
-    return { ...spoolEntry(id), path };
+    return { ...spoolEntry(id), content: { path } };
   };
   return { root, entry };
 }
@@ -61,4 +62,17 @@ test('I1: a path that could not be brought to disk is tried again by the next ho
   await rm(join(root, '2026'), { recursive: true });
   await files.take(await entry(), '{}');
   assert.equal(synced.length, 6);
+});
+
+test('bytes from memory are kept as those of a file, and never over bytes that are there', async t => {
+  const { root } = await world(t);
+  const files = new ItemFiles(root);
+  const inMemory = (id: MailId, text: string) => ({ ...spoolEntry(id), content: { bytes: Buffer.from(text) } });
+  const id = newId(DAY_MS);
+  await files.take(inMemory(id, 'first'), '{}');
+  const { bytes } = files.paths(id);
+  assert.equal(await readFile(bytes, 'utf8'), 'first');
+  assert.equal((await stat(bytes)).mode & 0o777, 0o600);
+  await assert.rejects(files.take(inMemory(id, 'second'), '{}'), /cannot be kept/);
+  assert.equal(await readFile(bytes, 'utf8'), 'first');
 });

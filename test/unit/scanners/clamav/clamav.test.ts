@@ -124,15 +124,13 @@ describe('with a clamd of our own', () => {
     withFake('ok', {}, async scanner => {
       const { entry, summary } = await folder.task();
       const findings = await scanner.scan({ entry: { ...entry, sizeBytes: entry.sizeBytes + 1 }, summary }, later());
-      assert.deepEqual(findings, [
-        { kind: 'unavailable', scanner: 'clamav', reason: 'the message file lacks 1 bytes' },
-      ]);
+      assert.deepEqual(findings, [{ kind: 'unavailable', scanner: 'clamav', reason: 'the message lacks 1 bytes' }]);
     }));
 
   test('a message file that is not there is not clean', () =>
     withFake('ok', {}, async scanner => {
       const { entry, summary } = await folder.task();
-      const [finding] = await scanner.scan({ entry: { ...entry, path: '/nowhere' }, summary }, later());
+      const [finding] = await scanner.scan({ entry: { ...entry, content: { path: '/nowhere' } }, summary }, later());
       assert.equal(finding?.kind, 'unavailable');
     }));
 

@@ -244,7 +244,7 @@ test('a message file that is not there is unavailable', () =>
   withScanner(zoneResolver(ZONE), async scanner => {
     const { entry, summary } = await folder.task();
     const [finding] = await scanner.scan(
-      { entry: { ...entry, path: '/nowhere' }, summary },
+      { entry: { ...entry, content: { path: '/nowhere' } }, summary },
       AbortSignal.timeout(10_000),
     );
     assert.equal(finding?.kind, 'unavailable');
