@@ -4,6 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+import { commandsMarkdown } from '../src/cli/manual-docs.ts';
 import { configMarkdown } from '../src/config/docs.ts';
 import { configJsonSchema } from '../src/config/json-schema.ts';
 
@@ -11,6 +12,7 @@ const ROOT = new URL('..', import.meta.url);
 
 /** Path from the root, and what should stand there. */
 const GENERATED: readonly (readonly [string, () => string])[] = [
+  ['docs/commands.md', commandsMarkdown],
   ['docs/config.md', configMarkdown],
   ['docs/postern.schema.json', configJsonSchema],
 ];

@@ -29,7 +29,7 @@ export const MEETING_ROOMS = ['assembly', 'cli'] as const;
 export const ENTRIES = ['src/cli/main.ts', 'src/main.ts', 'src/thread.ts', 'src/version.ts'] as const;
 
 /** Not part of the running program: scripts/generate-docs.ts makes the documentation from them. */
-export const GENERATORS = ['src/config/docs.ts', 'src/config/json-schema.ts'] as const;
+export const GENERATORS = ['src/cli/manual-docs.ts', 'src/config/docs.ts', 'src/config/json-schema.ts'] as const;
 
 /** The one folder that imports and wraps a package, or a part of Node of which there should be one user. */
 export const OWNERS: Readonly<Record<string, Room | (typeof MEETING_ROOMS)[number]>> = {

@@ -12,11 +12,13 @@ import { errorText } from '../platform/log.ts';
 import { canonicalAddress } from '../platform/network.ts';
 import { safeLine } from '../platform/terminal-text.ts';
 import { replayScanner } from '../scanners/sender-auth/replay.ts';
+import { bold, green, red, yellow } from './colour.ts';
 import { NoError, UsageError } from './exit.ts';
+import { type Page, withPage } from './manual.ts';
 import { type CheckedAs, messageFiles, openedMessage, withWorkFolder } from './message-files.ts';
 import { settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
 import { startProgress } from './progress.ts';
-import { bold, green, print, printJson, red, yellow } from './terminal.ts';
+import { print, printJson } from './terminal.ts';
 
 interface CheckOptions extends WithConfig, WithJson {
   readonly ip: string;
@@ -27,15 +29,25 @@ interface CheckOptions extends WithConfig, WithJson {
   readonly offline?: boolean;
 }
 
-const MORE = `
-FILE is a message as it was sent (header and body), a folder of such files, or
-- for standard input. --auth takes verdicts that were recorded elsewhere instead
-of asking DNS: spf=pass,dkim=fail,dmarc=none.
+const PAGE: Page = {
+  describes: `
+Judges each FILE in this process, without gateway, Redis or records, and prints what would become of it and why. FILE is
+a message as it was sent (header and body), a folder of such files, or - for standard input. Results come in the order
+of the input.
 
-Examples:
-  postern check message.eml
-  postern check --offline --json folder/ > verdicts.jsonl
-  postern check --ip 192.0.2.1 --from a@example.com message.eml`;
+The verdict is that of the policy "default". Without --offline DNS is asked, and clamd where a gateway of these settings
+runs one. --auth takes verdicts that were recorded elsewhere in place of asking DNS.`,
+  examples: [
+    { run: 'postern check message.eml', does: 'judge one file' },
+    {
+      run: 'postern check --offline --json mails/ > verdicts.jsonl',
+      does: 'judge a folder by the rules alone, for a program',
+    },
+    { run: 'postern check --ip 192.0.2.1 --from a@example.com message.eml', does: 'as if this client had sent it' },
+    { run: 'postern check --auth spf=pass,dkim=fail - < message.eml', does: 'with results that are known already' },
+  ],
+  exits: { 0: 'every file was judged, whatever the verdict', 1: 'a file could not be judged' },
+};
 
 /** A newcomer checks a file before any gateway runs, and wonders about the verdict. */
 const WITHOUT_CLAMD =
@@ -52,11 +64,10 @@ export function checkCommand(): Command {
     .option('--helo <name>', 'what the client said in HELO', 'localhost')
     .option('--from <address>', 'envelope sender; <> or nothing for the null sender', '')
     .option('--rcpt <address>', 'envelope recipient', 'postmaster')
-    .option('--auth <results>', 'recorded results: spf=…,dkim=…,dmarc=…')
+    .option('--auth <results>', 'recorded results: spf=pass,dkim=fail,dmarc=none')
     .option('--offline', 'ask no DNS and no clamd')
-    .addHelpText('after', MORE)
     .action(check);
-  return withJson(withConfig(command));
+  return withPage(withJson(withConfig(command)), PAGE);
 }
 
 async function check(paths: readonly string[], options: CheckOptions): Promise<void> {

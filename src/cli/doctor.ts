@@ -6,21 +6,31 @@ import type { Status } from '../assembly/control.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Health } from '../mail/ports.ts';
 import { GatewayNotRunning } from '../platform/control-client.ts';
+import { green, red, yellow } from './colour.ts';
 import { NoError } from './exit.ts';
+import { type Page, withPage } from './manual.ts';
 import { ask, settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
 import { startProgress } from './progress.ts';
-import { green, print, printJson, table, yellow } from './terminal.ts';
+import { type Column, table } from './table.ts';
+import { print, printJson } from './terminal.ts';
 
-const MORE = `
-Looks at: settings and rules, next hops, the virus scanner and the age of its
-signatures, Redis, disk, DNS and the MX records of the domains. Exit status 1 when something is down.`;
+const PAGE: Page = {
+  describes: `
+Asks every part how it is and says what to do where it is not well: settings and rules, next hops, the virus scanner and
+the age of its signatures, Redis, disk, DNS, and the MX records of the domains. The running gateway, if there is one,
+adds what only it knows.
+
+Works without a gateway too, for instance before the first start.`,
+  examples: [
+    { run: 'postern doctor', does: 'is everything as it should be' },
+    { run: 'postern doctor --json', does: 'the same for a monitoring' },
+  ],
+  exits: { 0: 'nothing is down, though something may be to do', 1: 'something is down' },
+};
 
 export function doctorCommand(): Command {
-  const command = new Command('doctor')
-    .description('look at every part, and say what to do next')
-    .addHelpText('after', MORE)
-    .action(doctor);
-  return withJson(withConfig(command));
+  const command = new Command('doctor').description('look at every part, and say what to do next').action(doctor);
+  return withPage(withJson(withConfig(command)), PAGE);
 }
 
 async function doctor(options: WithConfig & WithJson): Promise<void> {
@@ -67,10 +77,16 @@ function onlyInside(status: Status | null): readonly Health[] {
   return (status?.health.parts ?? []).filter(({ part, level }) => level !== 'ok' && !ASKED.has(part));
 }
 
+const LEVEL_COLOURS: Readonly<Record<string, (text: string) => string>> = { ok: green, degraded: yellow, down: red };
+const COLUMNS: readonly Column[] = [
+  { title: 'PART', narrow: 'wrap' },
+  { title: 'STATE', colour: level => LEVEL_COLOURS[level] ?? red },
+  { title: 'WHAT IT SAYS', narrow: 'wrap' },
+];
+
 function page(parts: readonly Health[]): string {
-  const columns = [{ title: 'PART' }, { title: 'STATE' }, { title: 'WHAT IT SAYS', wraps: true }];
   const rows = parts.map(({ part, level, says, next }) => [part, level, withNext(says, next)]);
-  return [table(columns, rows), ...conclusion(parts)].join('\n');
+  return [table(COLUMNS, rows), ...conclusion(parts)].join('\n');
 }
 
 /** Not the same words twice where a part names the remedy in what it says. */

@@ -7,9 +7,11 @@ import { rfc5322Date } from '../mail/stamp.ts';
 import type { Postern } from '../main.ts';
 import { pause } from '../platform/deadline.ts';
 import { errorText } from '../platform/log.ts';
+import { bold, dim } from './colour.ts';
 import { commandName } from './command-name.ts';
 import { type Sample, samples } from './samples.ts';
-import { bold, dim, print, table } from './terminal.ts';
+import { table } from './table.ts';
+import { print } from './terminal.ts';
 
 /** clamd loads its signatures meanwhile; without it the samples would only be deferred. */
 const SCANNERS_WITHIN_MS = 120_000;
@@ -29,11 +31,11 @@ export async function runSamples(postern: Postern, settings: Settings): Promise<
   }
   const command = commandName(process.cwd());
   const columns = [
-    { title: 'WHAT IT WAS' },
+    { title: 'WHAT IT WAS', narrow: 'wrap' },
     { title: 'BECAME' },
-    { title: 'WHY', wraps: true },
+    { title: 'WHY', narrow: 'wrap' },
     { title: `LOOK: ${command} …` },
-  ];
+  ] as const;
   const look = rows[0]?.at(-1) ?? 'doctor';
   return `${table(columns, rows)}\n\nThe story of the first one: ${bold(`${command} ${look}`)}`;
 }

@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import type { Loaded, LoadOptions } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Reader } from '../store/store.ts';
+import { withoutColour } from './colour.ts';
 import { NoError, UsageError } from './exit.ts';
 
 export interface WithConfig {
@@ -17,11 +18,19 @@ export interface WithJson {
 }
 
 export function withConfig(command: Command): Command {
-  return command.option('-c, --config <file>', 'settings file (default: ./postern.yaml, else the built-in demo)');
+  return command.option('-c, --config <file>', 'settings file; default ./postern.yaml, else the built-in demo');
 }
 
 export function withJson(command: Command): Command {
-  return command.option('--json', 'print JSON, one value a line');
+  return command.option('--json', 'print JSON, one value a line, for programs');
+}
+
+/** What every command knows. */
+export function withColourChoice(command: Command): Command {
+  return command
+    .option('--no-color', 'no colours; the same as NO_COLOR=1. FORCE_COLOR=1 asks for them in a pipe')
+    .on('option:no-color', withoutColour)
+    .helpOption('-h, --help', 'print this page');
 }
 
 /** Throws BadFile. */

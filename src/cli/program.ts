@@ -4,8 +4,11 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
 import { checkCommand } from './check.ts';
+import { completionCommand } from './completion.ts';
 import { doctorCommand } from './doctor.ts';
 import { exitCodeOf } from './exit.ts';
+import { type Page, withPage } from './manual.ts';
+import { withColourChoice } from './options.ts';
 import { quarantineCommand } from './quarantine.ts';
 import { reloadCommand } from './reload.ts';
 import { rulesCommand } from './rules.ts';
@@ -13,22 +16,26 @@ import { serveCommand } from './serve.ts';
 import { endWhenNobodyReads } from './terminal.ts';
 import { traceCommand } from './trace.ts';
 
-const ABOUT = `Postern stands in front of your mail server: it takes mail by SMTP, finds out what each message is, and
-passes it on, tags it, holds it in quarantine or refuses it.`;
+const PAGE: Page = {
+  describes: `
+Postern stands in front of your mail server: it takes mail by SMTP, finds out what each message is, and passes it on,
+tags it, holds it in quarantine or refuses it. docs/flow.md tells how.
 
-const MORE = `
-Settings come from --config FILE (after the command), else ./postern.yaml, else
-the built-in demo. docs/config.md lists them all.
-Exit status: 0 fine, 1 the answer is no, 2 a usage error or a bad file.
-
-Examples:
-  postern serve                      run the gateway
-  postern trace user@example.org     what became of the mail of this address
-  postern quarantine list            what is held
-  postern quarantine release ID      pass a held copy on
-  postern check message.eml          judge a file, without any gateway
-  postern doctor                     is everything as it should be, and if not,
-                                     what to do`;
+Commands that change something ask the running gateway over its control socket, so they must run as its user. Commands
+that only read also work while it is stopped. Options stand after the command.`,
+  examples: [
+    { run: 'postern doctor', does: 'is everything as it should be, and if not, what to do' },
+    { run: 'postern trace user@example.org', does: 'what became of the mail of this address' },
+    { run: 'postern quarantine list', does: 'what is held' },
+    { run: 'postern check message.eml', does: 'judge a file, without any gateway' },
+  ],
+  files: {
+    'DATA/control.sock': 'how commands ask the running gateway; DATA is the setting data, ./data by default',
+    'DATA/postern.db': 'the records',
+    'docs/config.md': 'every setting',
+    'docs/commands.md': 'these pages',
+  },
+};
 
 /** Runs one command line; the exit code is set, nothing is thrown. */
 export async function run(argv: readonly string[]): Promise<void> {
@@ -42,10 +49,8 @@ export async function run(argv: readonly string[]): Promise<void> {
 
 export function program(): Command {
   const top = new Command('postern')
-    .description(ABOUT.replaceAll('\n', ' '))
-    .version(VERSION, '-V, --version', 'print the version')
-    .addHelpText('after', MORE)
-    .usage('COMMAND [options]');
+    .description('a spam and virus filter in front of your mail server')
+    .version(VERSION, '-V, --version', 'print the version');
   const commands = [
     serveCommand(),
     reloadCommand(),
@@ -54,15 +59,16 @@ export function program(): Command {
     quarantineCommand(),
     traceCommand(),
     doctorCommand(),
+    completionCommand(),
   ];
   for (const command of commands) top.addCommand(command);
-  return prepared(top, 'postern');
+  return prepared(withPage(top, PAGE), 'postern');
 }
 
 /** Errors are thrown to us instead of ending the process, and read as all others do; also by subcommands. */
 function prepared(command: Command, name: string): Command {
   for (const below of command.commands) prepared(below, `${name} ${below.name()}`);
-  return command
+  return withColourChoice(command)
     .exitOverride()
     .showSuggestionAfterError()
     .showHelpAfterError(`(${name} --help says more)`)

@@ -1,12 +1,16 @@
 // A sign of life on stderr while a command takes longer than a second. Only for a terminal: in a file or a pipe it would
-// be dirt. Called by check and doctor; writes nothing else and is gone when the command prints its result.
+// be dirt. Called by every command that may take so long; it is gone when the command prints its result.
+
+import { cutEnd } from '../platform/text-width.ts';
 
 const QUIET_MS = 1000;
 const EVERY_MS = 250;
+const CLEAR = '\r\u001b[K';
 
 /** As much of stderr as is needed. */
 export interface Terminal {
   readonly isTTY?: boolean;
+  readonly columns?: number;
   write(text: string): unknown;
 }
 
@@ -16,19 +20,27 @@ export interface Progress {
   stop(): void;
 }
 
-/** `text` is asked again and again for the line, shorter than a terminal is wide. */
+/** For work that lets no timer run: the line is there at once, until `stop`. */
+export function showWorking(text: string, to: Terminal = process.stderr): Progress {
+  if (to.isTTY !== true) return { clear: () => undefined, stop: () => undefined };
+  to.write(fitting(text, to));
+  const clear = () => void to.write(CLEAR);
+  return { clear, stop: clear };
+}
+
+/** `text` is asked again and again for the line. */
 export function startProgress(text: () => string, to: Terminal = process.stderr): Progress {
   if (to.isTTY !== true) return { clear: () => undefined, stop: () => undefined };
   const startedAt = performance.now();
   let isShown = false;
   const clear = () => {
-    if (isShown) to.write('\r\u001b[K');
+    if (isShown) to.write(CLEAR);
     isShown = false;
   };
   const timer = setInterval(() => {
     if (performance.now() - startedAt < QUIET_MS) return;
     clear();
-    to.write(text());
+    to.write(fitting(text(), to));
     isShown = true;
   }, EVERY_MS);
   timer.unref();
@@ -37,4 +49,9 @@ export function startProgress(text: () => string, to: Terminal = process.stderr)
     clear();
   };
   return { clear, stop };
+}
+
+/** A line that breaks could not be taken away again. */
+function fitting(text: string, { columns = 80 }: Terminal): string {
+  return cutEnd(text, columns - 1);
 }

@@ -8,11 +8,13 @@ import { Command } from 'commander';
 import type { State } from '../mail/disposition.ts';
 import { type CopyId, isCopyId, isMailId } from '../mail/mail-id.ts';
 import { errorText } from '../platform/log.ts';
+import { safeLine } from '../platform/terminal-text.ts';
 import { ItemFiles } from '../quarantine/item-files.ts';
 import { type Item, type ItemFilter, listItems } from '../quarantine/item-rows.ts';
 import { itemPage } from '../quarantine/listing.ts';
 import type { ReleaseResult } from '../quarantine/release.ts';
 import { NoError, UsageError } from './exit.ts';
+import { withPage } from './manual.ts';
 import {
   ask,
   Refused,
@@ -24,7 +26,10 @@ import {
   withJson,
   withRecords,
 } from './options.ts';
-import { print, printJson, table } from './terminal.ts';
+import { startProgress } from './progress.ts';
+import { DELETE_PAGE, LIST_PAGE, QUARANTINE_PAGE, RELEASE_PAGE, SHOW_PAGE } from './quarantine-pages.ts';
+import { table } from './table.ts';
+import { print, printJson } from './terminal.ts';
 
 const STATES: readonly State[] = ['held', 'releasing', 'released', 'deleted'];
 /** A message's text on a screen; the file has the rest. */
@@ -36,50 +41,46 @@ interface ListOptions extends WithConfig, WithJson {
   readonly since?: string;
   readonly state?: string;
   readonly limit: string;
+  readonly quiet?: boolean;
 }
 
 interface ActOptions extends WithConfig, WithJson {
   readonly force?: boolean;
 }
 
-const MORE = `
-An item is one recipient's copy of one message; ID is its id, as list shows it.
-
-Examples:
-  postern quarantine list --recipient user@example.org --since 2d
-  postern quarantine show 01k9x2m4q8a7b3c5d6-1
-  postern quarantine release 01k9x2m4q8a7b3c5d6-1`;
-
 export function quarantineCommand(): Command {
-  const command = new Command('quarantine')
-    .description('what is held: list, show, release, delete')
-    .addHelpText('after', MORE);
+  const command = new Command('quarantine').description('what is held: list, show, release, delete');
   const listCommand = new Command('list')
     .description('held copies, newest first')
     .option('--recipient <address>', 'only copies for this recipient')
     .option('--sender <address>', 'only from this envelope sender; <> is the null sender')
     .option('--since <age>', 'held within this time: 30m, 12h, 7d')
-    .option('--state <state>', `one of ${STATES.join(', ')} (default: held and releasing)`)
+    .option('--state <state>', `one of ${STATES.join(', ')}; default held and releasing`)
     .option('--limit <number>', 'how many', '50')
+    .option('-q, --quiet', 'print the ids alone, one a line')
     .action(list);
   const showCommand = new Command('show')
-    .description('one copy: why it is held, its headers and its text, made safe for the terminal')
+    .description('one copy: why it is held, its headers and its text')
     .argument('<id>')
     .action(show);
   const releaseCommand = new Command('release')
-    .description('pass a held copy on to its next hop, unfiltered, and print what the next hop said')
-    .argument('<id>')
+    .description('pass held copies on to their next hop, unfiltered')
+    .argument('<id...>')
     .option('--force', 'also where an earlier release ended without an answer: the recipient may get it twice')
     .action(release);
   const deleteCommand = new Command('delete')
-    .description('remove a held copy for good')
-    .argument('<id>')
+    .description('remove held copies for good')
+    .argument('<id...>')
     .option('--force', 'also where an earlier release ended without an answer')
     .action(remove);
-  for (const below of [listCommand, showCommand, releaseCommand, deleteCommand]) {
-    command.addCommand(withJson(withConfig(below)));
-  }
-  return command;
+  const below = [
+    [listCommand, LIST_PAGE],
+    [showCommand, SHOW_PAGE],
+    [releaseCommand, RELEASE_PAGE],
+    [deleteCommand, DELETE_PAGE],
+  ] as const;
+  for (const [one, page] of below) command.addCommand(withPage(withJson(withConfig(one)), page));
+  return withPage(command, QUARANTINE_PAGE);
 }
 
 async function list(options: ListOptions): Promise<void> {
@@ -90,7 +91,11 @@ async function list(options: ListOptions): Promise<void> {
     for (const item of items) printJson(item);
     return;
   }
-  if (items.length === 0) return print('Nothing is held.');
+  if (options.quiet === true) {
+    for (const item of items) print(item.copyId);
+    return;
+  }
+  if (items.length === 0) return print(isFiltered(options) ? 'Nothing held is like that.' : 'Nothing is held.');
   print(
     table(
       [
@@ -98,13 +103,18 @@ async function list(options: ListOptions): Promise<void> {
         { title: 'HELD (UTC)' },
         { title: 'CLASS' },
         { title: 'SCORE', align: 'right' },
-        { title: 'FROM' },
-        { title: 'TO' },
-        { title: 'SUBJECT', wraps: true },
+        { title: 'FROM', narrow: 'middle' },
+        { title: 'TO', narrow: 'middle' },
+        { title: 'SUBJECT', narrow: 'below' },
       ],
       items.map(row),
     ),
   );
+}
+
+/** Where nothing was found, it matters whether all was looked at. */
+function isFiltered({ recipient, sender, since, state }: ListOptions): boolean {
+  return [recipient, sender, since, state].some(given => given !== undefined);
 }
 
 function row(item: Item): string[] {
@@ -153,22 +163,60 @@ async function show(id: string, options: WithConfig & WithJson): Promise<void> {
   else process.stdout.write(itemPage(shown, text));
 }
 
-async function release(id: string, options: ActOptions): Promise<void> {
-  const copy = copyIdOf(id);
-  const { settings } = await settingsOf(options);
-  const result = (await ask(settings, 'POST', `/quarantine/${copy}/release`, order(options)).catch(
-    told(options),
-  )) as ReleaseResult;
-  if (options.json === true) printJson(result);
-  else print(`Released ${copy}. ${result.host} said: ${result.words}`);
+async function release(ids: readonly string[], options: ActOptions): Promise<void> {
+  await each(ids, options, { method: 'POST', path: copy => `/quarantine/${copy}/release`, doing: 'released' }, said => {
+    const { copyId, result } = said as { copyId: string; result: ReleaseResult };
+    return `Released ${copyId}. ${safeLine(result.host)} said: ${safeLine(result.words)}`;
+  });
 }
 
-async function remove(id: string, options: ActOptions): Promise<void> {
-  const copy = copyIdOf(id);
+async function remove(ids: readonly string[], options: ActOptions): Promise<void> {
+  const order = { method: 'DELETE', path: (copy: CopyId) => `/quarantine/${copy}`, doing: 'deleted' } as const;
+  await each(ids, options, order, ({ copyId }) => `Deleted ${copyId}.`);
+}
+
+interface Order {
+  readonly method: 'POST' | 'DELETE';
+  readonly path: (copy: CopyId) => string;
+  readonly doing: string;
+}
+
+/** One after the other, so that the next hop is not flooded; one that fails does not keep the others. */
+async function each(
+  ids: readonly string[],
+  options: ActOptions,
+  { method, path, doing }: Order,
+  words: (said: { copyId: CopyId; result: unknown }) => string,
+): Promise<void> {
+  const copies = ids.map(copyIdOf);
   const { settings } = await settingsOf(options);
-  const result = await ask(settings, 'DELETE', `/quarantine/${copy}`, order(options)).catch(told(options));
-  if (options.json === true) printJson(result);
-  else print(`Deleted ${copy}.`);
+  const by = { by: userInfo().username, force: options.force === true };
+  let done = 0;
+  const failed: NoError[] = [];
+  const progress = startProgress(() => `${doing} ${done} of ${copies.length} …`);
+  try {
+    for (const copyId of copies) {
+      try {
+        const result = await ask(settings, method, path(copyId), by);
+        progress.clear();
+        if (options.json === true) printJson(result);
+        else print(words({ copyId, result }));
+      } catch (error) {
+        progress.clear();
+        if (error instanceof Refused && options.json === true) printJson(error.body);
+        const no = refusal(error);
+        // Who asked for one copy hears it as the last word; who asked for many hears each in its place.
+        if (copies.length > 1) process.stderr.write(`postern: ${copyId}: ${no.message}\n`);
+        failed.push(no);
+      }
+      done++;
+    }
+  } finally {
+    progress.stop();
+  }
+  const [first] = failed;
+  if (first !== undefined && copies.length === 1) throw first;
+  if (first !== undefined) throw new NoError(`${failed.length} of ${copies.length} copies were not ${doing}`);
 }
 
 /** Where the copy is after a release that did not end in a 250. */
@@ -178,18 +226,12 @@ const AFTER: Readonly<Record<string, string>> = {
   unknown: 'the next hop may have it: look there, then release it again with --force, or delete it',
 };
 
-/** With --json also a no is data. */
-function told({ json }: WithJson): (error: unknown) => never {
-  return error => {
-    if (error instanceof Refused && json === true) printJson(error.body);
-    const { kind = '' } = (error instanceof Refused ? error.body : {}) as { kind?: string };
-    const next = AFTER[kind];
-    throw next === undefined ? error : new NoError(`not released: ${errorText(error)}\n  ${next}`);
-  };
-}
-
-function order({ force }: ActOptions): { by: string; force: boolean } {
-  return { by: userInfo().username, force: force === true };
+/** What the gateway refused, with what to do. Rethrows what is about no copy: the next one would meet the same. */
+function refusal(error: unknown): NoError {
+  if (!(error instanceof Refused)) throw error;
+  const { kind = '' } = error.body as { kind?: string };
+  const next = AFTER[kind];
+  return next === undefined ? error : new NoError(`not released: ${errorText(error)}\n  ${next}`);
 }
 
 /** An id of a message stands for its only copy where it has one: that is for the gateway to say, so it must be whole. */

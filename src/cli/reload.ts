@@ -3,14 +3,23 @@
 import { Command } from 'commander';
 import type { Reloaded } from '../assembly/control.ts';
 import { BadFile, type Problem } from '../platform/problem.ts';
+import { type Page, withPage } from './manual.ts';
 import { ask, Refused, settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
 import { print, printJson } from './terminal.ts';
+
+const PAGE: Page = {
+  describes: `
+Takes new settings and rules as one version, for mail that comes from then on; messages under way end by the old one. On
+any problem nothing changes, and the problem is printed as "postern doctor" or "postern rules lint" would. Settings that
+need a restart are named. SIGHUP to the gateway does the same, with its words in the log.`,
+  examples: [{ run: 'postern reload', does: 'after a change of postern.yaml or of a rule' }],
+};
 
 export function reloadCommand(): Command {
   const command = new Command('reload')
     .description('make the running gateway read settings and rules again; on any problem the old ones stay')
     .action(reload);
-  return withJson(withConfig(command));
+  return withPage(withJson(withConfig(command)), PAGE);
 }
 
 async function reload(options: WithConfig & WithJson): Promise<void> {

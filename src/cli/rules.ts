@@ -6,21 +6,51 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { BadFile, problemText } from '../platform/problem.ts';
 import type { Linted } from '../rules/load.ts';
+import { green, red, yellow } from './colour.ts';
 import { UsageError } from './exit.ts';
+import { type Page, withPage } from './manual.ts';
 import { settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
-import { green, print, printJson, red, table, yellow } from './terminal.ts';
+import { showWorking } from './progress.ts';
+import { table } from './table.ts';
+import { print, printJson } from './terminal.ts';
 
-const MORE = `
-Without FOLDER the folders of the settings are read: the shipped rules, then
-rules/local. With FOLDER, these are read after the shipped rules. docs/rules.md
-teaches the language.
+const WHERE = `
+Without FOLDER the folders of the settings are read: the shipped rules, then rules/local. Each FOLDER that is named is
+read after the shipped rules, in place of rules/local. docs/rules.md teaches the language.`;
 
-Examples:
-  postern rules lint
-  postern rules test rules/local`;
+const PAGE: Page = {
+  describes: `
+Works on the files alone; the running gateway takes them with "postern reload".
+${WHERE}`,
+  examples: [
+    { run: 'postern rules lint', does: 'are the rule files right' },
+    { run: 'postern rules test rules/local', does: 'do the examples of your own rules hit and miss' },
+  ],
+};
+const LINT_PAGE: Page = {
+  describes: `
+Reads rule files as a compiler would, and prints every problem with its line, a caret and a hint; warnings too, such as
+an expression that is slow on hostile text.
+${WHERE}`,
+  examples: [
+    { run: 'postern rules lint', does: 'the rules of the settings' },
+    { run: 'postern rules lint rules/local', does: 'a folder of your own, after the shipped rules' },
+  ],
+  exits: { 0: 'the rules can be used; there may be warnings', 2: 'they cannot' },
+};
+const TEST_PAGE: Page = {
+  describes: `
+Runs the examples that stand beside the rules: those under hit must hit, those under miss must miss.
+${WHERE}`,
+  examples: [
+    { run: 'postern rules test', does: 'all rules of the settings' },
+    { run: 'postern rules test rules/local', does: 'with a folder of your own' },
+  ],
+  exits: { 0: 'all examples are as they must be', 2: 'one is not, or a rule cannot be read' },
+};
 
 export function rulesCommand(): Command {
-  const command = new Command('rules').description('read and try rule files').addHelpText('after', MORE);
+  const command = new Command('rules').description('read and try rule files');
   const lintCommand = new Command('lint')
     .description('say what is wrong with the rule files: file, line, column, and what to do')
     .argument('[folder...]')
@@ -29,8 +59,9 @@ export function rulesCommand(): Command {
     .description('run the examples beside the rules: what must hit, and what must miss')
     .argument('[folder...]')
     .action(test);
-  for (const below of [lintCommand, testCommand]) command.addCommand(withJson(withConfig(below)));
-  return command;
+  command.addCommand(withPage(withJson(withConfig(lintCommand)), LINT_PAGE));
+  command.addCommand(withPage(withJson(withConfig(testCommand)), TEST_PAGE));
+  return withPage(command, PAGE);
 }
 
 async function lint(folders: readonly string[], options: WithConfig & WithJson): Promise<void> {
@@ -81,11 +112,22 @@ async function read(folders: readonly string[], options: WithConfig): Promise<Li
   const { lintRules } = await import('../rules/load.ts');
   const { ruleFolders } = await import('../assembly/scanning.ts');
   const { settings } = await settingsOf(options);
-  if (folders.length === 0) return lintRules(ruleFolders(settings));
+  if (folders.length === 0) return linted(() => lintRules(ruleFolders(settings)));
   const shipped = settings.scanners.rules.folders
     .filter(folder => folder.kind === 'shipped')
     .map(folder => folder.path);
-  return lintRules([...shipped, ...folders.map(folderOf)]);
+  const named = folders.map(folderOf);
+  return linted(() => lintRules([...shipped, ...named]));
+}
+
+/** Some 5 ms a rule with its examples, all in one go. */
+function linted(read: () => Linted): Linted {
+  const progress = showWorking('reading the rules and trying their examples …');
+  try {
+    return read();
+  } finally {
+    progress.stop();
+  }
 }
 
 function folderOf(path: string): string {

@@ -7,21 +7,41 @@ import { join, relative } from 'node:path';
 import { Command } from 'commander';
 import type { Settings } from '../config/settings.ts';
 import type { Postern } from '../main.ts';
+import { failpointFolder } from '../platform/failpoint.ts';
 import { createLog, errorText, type Log } from '../platform/log.ts';
 import { makeFolder } from '../platform/safe-file.ts';
+import { bold, dim } from './colour.ts';
 import { NoError } from './exit.ts';
+import { type Page, withPage } from './manual.ts';
 import { settingsPlace, type WithConfig, withConfig } from './options.ts';
-import { bold, dim, print } from './terminal.ts';
+import { print } from './terminal.ts';
 
-const MORE = `
-Settings that may change live are read again by "postern reload" or SIGHUP.
-SIGTERM and SIGINT stop the gateway in order: no new connections, transactions
-end, then the parts. Without domains in the settings it is the demo: mail for
-demo.example goes into data/mailbox, and the log into data/postern.log instead
-of standard error.`;
+const PAGE: Page = {
+  describes: `
+Runs the gateway in the foreground until it is told to stop, and starts its redis-servers and its clamd where the
+settings do not name others. SIGTERM and SIGINT stop it in order: no new connections, transactions under way end, then
+the parts. SIGHUP reads settings and rules again, as "postern reload" does.
+
+The log goes to standard error, one JSON object a line. Without domains in the settings it is the demo: mail for
+demo.example goes into data/mailbox, the log into data/postern.log, and the first start sends samples through it.
+
+To listen on port 25 it must be root, have the capability CAP_NET_BIND_SERVICE, or the machine must allow it: sysctl
+net.ipv4.ip_unprivileged_port_start=25`,
+  examples: [
+    { run: 'postern serve', does: 'with ./postern.yaml, or the demo where there is none' },
+    { run: 'postern serve --config /etc/postern/postern.yaml', does: 'with settings from elsewhere' },
+  ],
+  exits: {
+    0: 'it was told to stop and has stopped',
+    1: 'it could not start',
+    2: 'the settings or the rules are wrong',
+  },
+  files: { 'DATA/': 'all that it keeps: spool/, quarantine/, postern.db and more; DATA is the setting data' },
+};
 
 export function serveCommand(): Command {
-  return withConfig(new Command('serve').description('run the gateway').addHelpText('after', MORE).action(serve));
+  const command = new Command('serve').description('run the gateway').action(serve);
+  return withPage(withConfig(command), PAGE);
 }
 
 async function serve(options: WithConfig): Promise<void> {
@@ -30,6 +50,12 @@ async function serve(options: WithConfig): Promise<void> {
   const { settings, file } = read();
   await makeData(settings.data);
   const log = settings.isDemo ? demoLog(settings) : createLog(settings.log.level);
+  if (failpointFolder() !== '') {
+    log.warn(
+      { folder: failpointFolder() },
+      'POSTERN_FAILPOINTS is set: made to fail on purpose, no place for real mail',
+    );
+  }
   // Loaded only here: the other commands start fast without it.
   const { Postern } = await import('../main.ts');
   const postern = new Postern({ settings, readSettings: () => read().settings, log });

@@ -2,11 +2,12 @@
 
 import { isIP } from 'node:net';
 import { Command } from 'commander';
-import { traceJson, traceList, traceStory } from '../ledger/story.ts';
+import { traceJson, traceStory } from '../ledger/story.ts';
 import { traceByAddress, traceById } from '../ledger/trace.ts';
 import { isCopyId, isMailId } from '../mail/mail-id.ts';
 import { safeLine } from '../platform/terminal-text.ts';
 import { NoError, UsageError } from './exit.ts';
+import { type Page, withPage } from './manual.ts';
 import {
   settingsOf,
   type WithConfig,
@@ -16,26 +17,32 @@ import {
   withJson,
   withRecords,
 } from './options.ts';
-import { printJson } from './terminal.ts';
+import { print, printJson } from './terminal.ts';
+import { traceTable } from './trace-list.ts';
 
-const MORE = `
-ID is the id of a message or copy: it stands in replies, in the header
-X-Postern-Report, in logs and lists.
-ADDRESS is a sender, a recipient, a client's IP address or a Message-ID.
+const PAGE: Page = {
+  describes: `
+Tells what became of a message, in the order of time: who brought it, what was found, what was decided and why, what was
+told to the sender, what the next hop said, and what to do next. With an address, lists the newest messages that it sent,
+that were for it, or that came from it.
 
-Examples:
-  postern trace 01k9x2m4q8a7b3c5d6
-  postern trace user@example.org --limit 20
-  postern trace 192.0.2.1 --json`;
+ID is the id of a message or of a copy: it stands in the reply to the sender, in the header X-Postern-Report, in the log
+and in lists. ADDRESS is a sender, a recipient, a client's IP address, a Message-ID, or <> for the null sender.`,
+  examples: [
+    { run: 'postern trace 01k9x2m4q8a7b3c5d6', does: 'the story of one message' },
+    { run: 'postern trace user@example.org --limit 20', does: 'where is the mail of this address' },
+    { run: 'postern trace 127.0.0.1 --json', does: 'what a client sent, for a program' },
+  ],
+  exits: { 1: 'there is nothing of that in the records' },
+};
 
 export function traceCommand(): Command {
   const command = new Command('trace')
     .description('what became of a message, as a story; or of the newest messages of an address')
     .argument('<id-or-address>')
     .option('--limit <number>', 'how many messages of an address', '50')
-    .addHelpText('after', MORE)
     .action(trace);
-  return withJson(withConfig(command));
+  return withPage(withJson(withConfig(command)), PAGE);
 }
 
 /** Where half an address was given, nothing found would look as if no mail had come. */
@@ -60,6 +67,6 @@ async function trace(what: string, options: WithConfig & WithJson & { limit: str
     const lines = await traceByAddress(reader, what, limit);
     if (lines.length === 0) throw new NoError(nothing(what, settings.data));
     if (options.json === true) for (const line of lines) printJson(line);
-    else process.stdout.write(traceList(lines));
+    else print(traceTable(lines));
   });
 }

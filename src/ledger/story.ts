@@ -4,7 +4,7 @@
 import type { State } from '../mail/disposition.ts';
 import { safeLine } from '../platform/terminal-text.ts';
 import type { CopyRow, EventRow, MessageRow } from '../store/schema.ts';
-import type { Traced, TracedLine } from './trace.ts';
+import type { Traced } from './trace.ts';
 
 /** Findings told one by one, the heaviest first. */
 const FINDINGS_TOLD = 40;
@@ -44,17 +44,6 @@ export function traceJson({ message, copies, events }: Traced): object {
     copies: copies.map(({ row_version: _v, rcpt_key: _k, ...copy }) => copy),
     events: events.map(({ event_id: _id, ...event }) => event),
   };
-}
-
-/** A table of one line a copy. */
-export function traceList(lines: readonly TracedLine[]): string {
-  const rows = lines.map(line => {
-    const from = line.mailFrom === '' ? '<>' : safeLine(line.mailFrom, 60);
-    const score = line.score === null ? '-' : line.score.toFixed(1);
-    const head = `${moment(line.startedAt)}  ${line.id}  ${line.state.padEnd(9)}  ${score.padStart(6)}`;
-    return `${head}  ${from} -> ${safeLine(line.rcptTo, 60)}  ${safeLine(line.subject, 60)}`;
-  });
-  return rows.map(row => `${row}\n`).join('');
 }
 
 function connected(message: MessageRow): string[] {

@@ -5,6 +5,8 @@
 //       |     ^
 //     did you mean "nextHop"?
 
+import { textWidth } from './text-width.ts';
+
 export interface Problem {
   readonly file: string;
   /** From 1. */
@@ -65,21 +67,12 @@ function picture(source: string, line: number, column: number): string[] {
   const shown = plain(characters.slice(from, from + SHOWN).join(''));
   const before = plain(characters.slice(from, column - 1).join(''));
   const gutter = ' '.repeat(String(line).length);
-  return [`  ${line} | ${shown}`, `  ${gutter} | ${' '.repeat(widthOf(before))}^`];
+  return [`  ${line} | ${shown}`, `  ${gutter} | ${' '.repeat(textWidth(before))}^`];
 }
 
 /** Controls, line ends, lone surrogates and invisible format characters become one space each. */
 function plain(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, ' ');
-}
-
-/** Columns of a terminal: East Asian letters and emoji take two, combining marks none. */
-function widthOf(text: string): number {
-  const wide =
-    /[\p{Emoji_Presentation}\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\uff01-\uff60]/u;
-  let width = 0;
-  for (const character of text) width += /\p{M}/u.test(character) ? 0 : wide.test(character) ? 2 : 1;
-  return width;
 }
 
 /** Damerau-Levenshtein with adjacent swaps (optimal string alignment). */

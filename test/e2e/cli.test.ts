@@ -171,6 +171,7 @@ function commandsOf(text: string): string[][] {
 
 function isCommand(words: readonly string[]): boolean {
   const [first = '', second = ''] = words;
+  if (first === 'help') return true;
   const command = program().commands.find(one => one.name() === first);
   if (command === undefined || command.commands.length === 0 || second === '') return command !== undefined;
   return command.commands.some(one => one.name() === second);

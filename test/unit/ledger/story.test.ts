@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-
+import { traceTable } from '../../../src/cli/trace-list.ts';
 import { createLedger } from '../../../src/ledger/ledger.ts';
-import { traceJson, traceList, traceStory } from '../../../src/ledger/story.ts';
+import { traceJson, traceStory } from '../../../src/ledger/story.ts';
 import { type Traced, traceByAddress, traceById } from '../../../src/ledger/trace.ts';
 import { mailId } from '../../../src/mail/mail-id.ts';
 import type { LedgerRecord } from '../../../src/mail/ports.ts';
@@ -103,7 +103,7 @@ test('every word of the mail is hostile: none moves the cursor or makes a line o
     })),
     notes: [HOSTILE],
   });
-  const texts = [traceStory(traced), traceList(await traceByAddress(store, 'rcpt@example.com', 5))];
+  const texts = [traceStory(traced), traceTable(await traceByAddress(store, 'rcpt@example.com', 5))];
   for (const text of texts) {
     assert.doesNotMatch(text, CONTROL);
     assert.doesNotMatch(text, /^Copy x is released/m);
@@ -145,10 +145,7 @@ test('the list has one line a copy, with a null sender written as such', async t
     t,
     ledgerRecord({ id: ID, from: '', to: ['a@example.com', 'b@example.com'], endedAt: AT }),
   );
-  const list = traceList(await traceByAddress(store, '192.0.2.1', 10));
-  assert.equal(list.split('\n').length, 3);
-  assert.match(
-    list,
-    new RegExp(`^2026-11-23 15:27:52.023  ${ID}  held +1000.0  <> -> b@example.com  Test of spam$`, 'm'),
-  );
+  const list = traceTable(await traceByAddress(store, '192.0.2.1', 10), 120);
+  assert.equal(list.split('\n').length, 3, 'titles and two copies');
+  assert.match(list, new RegExp(`^2026-11-23 15:27:52  ${ID}  held +1000.0  <> +b@example.com  Test of spam$`, 'm'));
 });
