@@ -22,6 +22,11 @@ const TAB = 0x09;
 const CRLF = Buffer.from('\r\n');
 /** Of each header line only so much is looked at. */
 const LINE_LOOK = 1024;
+/**
+ * Of the header section only so much: each hop puts its fields on top, so a loop shows long before, and a larger section
+ * counts as unscannable. Lines of three octets would cost the main thread 6 s for the largest message.
+ */
+const HEADER_LOOK = 1024 * 1024;
 
 /** Reads the chunks of one message. Throws MailError tooLarge, nulInContent, bareNewline, loop. */
 export class LineGuard {
@@ -105,6 +110,7 @@ export class LineGuard {
       throw new MailError('tooLarge', `more than ${this.#limits.messageBytes} bytes`);
     }
     if (this.#line !== null) this.#readHeader(output);
+    if (this.#size > HEADER_LOOK) this.#line = null;
     return output;
   }
 

@@ -115,6 +115,14 @@ test('Received fields are counted in the header section alone', () => {
   );
 });
 
+test('of a header section beyond all measure only the top is looked at', () => {
+  const field = 'Received: from a by b; date\r\n';
+  const junk = 'A:\r\n'.repeat(16_384);
+  const chunks = [...Array(17).fill(junk), field.repeat(6)];
+  assert.equal(guarded(chunks, { messageBytes: 2 ** 30 }), chunks.join(''));
+  assert.throws(() => guarded([field.repeat(6), ...chunks], { messageBytes: 2 ** 30 }), /Received fields/);
+});
+
 test('our own name in Received fields is counted, folded and in any case', () => {
   const ours = 'received : from a\r\n\tby MX.Example.Org (x) with ESMTP id 1; date\r\n';
   const others = 'Received: from mx.example.org by other.example; date\r\n';
