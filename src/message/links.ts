@@ -73,7 +73,7 @@ function isKnown(host: string): boolean {
 
 function hostOf(url: string): string | null {
   const parsed = URL.parse(url);
-  if (parsed !== null) return parsed.hostname.replace(/\.$/, '') || null;
+  if (parsed !== null) return parsed.hostname.replace(/\.+$/, '') || null;
   // Not a URL to a browser; the name is kept for the lists where it is one at all.
   const host = /^[a-z]+:[\\/]*(?:[^@/\\?#]*@)?([a-z0-9._-]{1,253})/i.exec(url)?.[1];
   return host === undefined ? null : host.toLowerCase().replace(/\.+$/, '') || null;

@@ -41,6 +41,7 @@ const LINKS: readonly {
   { url: 'http://a_b.example.com/', made: ['http://a_b.example.com/', 'a_b.example.com', 'example.com'] },
   { url: 'http://a b.example.com/', made: ['http://a b.example.com/', 'a', null] },
   { url: 'http://', made: null },
+  { url: 'http://a.example.com../', made: ['http://a.example.com../', 'a.example.com', 'example.com'] },
 ];
 
 for (const { url, base, made } of LINKS) {
