@@ -1,9 +1,12 @@
 // `npm run bench`: messages through Postern into the sink, and what they cost.
 
+import { join } from 'node:path';
+
 import type { Outcome } from './generator.ts';
 import { measure, type Run } from './measure.ts';
 import type { Options } from './options.ts';
 import { startPostern } from './postern.ts';
+import { profileEnvironment, profileText, readProfiles, type ThreadProfile } from './profile.ts';
 import { cpuTable, runsTable, threadsTable } from './report.ts';
 import type { Subject } from './subject.ts';
 import type { World } from './world.ts';
@@ -13,13 +16,26 @@ export const WARM_UP = 400;
 /** No two runs of one bench, and hardly two benches, send the same salts. */
 let runs = Math.floor(Date.now() / 1000) % 100_000;
 
-export async function runGateway(world: World, options: Options): Promise<{ runs: Run[]; settings: string[] }> {
+export interface GatewayResult {
+  readonly runs: readonly Run[];
+  readonly settings: readonly string[];
+  readonly profile?: readonly ThreadProfile[];
+}
+
+export async function runGateway(world: World, options: Options): Promise<GatewayResult> {
   const direct = await runOnce(world, { subject: directTo(world), options });
-  const postern = await startPostern(world, { root: options.postern });
+  const folder = join(world.folder, 'profiles');
+  const environment = options.profile ? profileEnvironment(folder) : {};
+  const postern = await startPostern(world, { root: options.postern, environment });
+  const toggle = () => options.profile && process.kill(postern.pid, 'SIGUSR2');
   try {
     await warmUp(world, postern, options);
+    toggle();
     const run = await runOnce(world, { subject: postern, options });
-    return { runs: [direct, run], settings: [...postern.settings] };
+    toggle();
+    const result = { runs: [direct, run], settings: postern.settings };
+    await postern.stop();
+    return options.profile ? { ...result, profile: readProfiles(folder) } : result;
   } finally {
     await postern.stop();
   }
@@ -51,11 +67,14 @@ export function directTo(world: World): Subject {
   };
 }
 
-export function print(runs: readonly Run[]): void {
+export function print({ runs, settings, profile }: GatewayResult): void {
+  console.log(`\nnot as shipped:\n${settings.map(line => `  ${line}`).join('\n')}`);
   console.log(`\n${runsTable(runs)}\n\n${cpuTable(runs)}\n`);
   for (const run of runs) {
     const threads = threadsTable(run);
     if (threads !== '') console.log(`${threads}\n`);
     for (const refusal of run.refusals) console.log(`${run.name} refused: ${refusal}`);
   }
+  const last = runs.at(-1);
+  if (profile !== undefined && last !== undefined) console.log(`${profileText(profile, last.relayed)}\n`);
 }

@@ -33,6 +33,7 @@ export interface Outcome {
   readonly endedAt: number;
 }
 
+const NO_MAIL: Prepared = { pieces: [], attachment: [] };
 const REFUSALS_KEPT = 5;
 const corpora = new Map<string | number, readonly Prepared[]>();
 
@@ -114,7 +115,7 @@ async function run(plan: Plan): Promise<Outcome> {
   /** One message to its end; false when the connection is of no more use. */
   const send = async (client: Client, n: number): Promise<string> => {
     const salt = saltOf(plan.run, n);
-    const pieces = salted(mails[n % mails.length] ?? [], salt);
+    const pieces = salted(mails[n % mails.length] ?? NO_MAIL, salt);
     client.write(`MAIL FROM:<s${salt}@d${salt}.sender.example>\r\nRCPT TO:<r${salt}@rcpt.example>\r\nDATA\r\n`);
     const asked = [await client.reply(), await client.reply(), await client.reply()];
     const refused = asked.find(reply => !/^[23]/.test(reply));

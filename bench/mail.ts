@@ -5,8 +5,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-/** A message in pieces, dots stuffed: the salt goes between them. */
-export type Prepared = readonly Buffer[];
+/** A message with its dots stuffed. */
+export interface Prepared {
+  /** The salt goes between these. */
+  readonly pieces: readonly Buffer[];
+  /** Lines of a base64 attachment that follow, whose first line is salt as well; then its end. */
+  readonly attachment: readonly Buffer[];
+}
 
 const CORPORA = resolve(import.meta.dirname, '../../shared/corpora');
 /** More of one corpus would only fill the generator's memory. */
@@ -39,10 +44,15 @@ export function sizedMail(bytes: number): Prepared {
   }
   const text = `${head}Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n\r\n${LINE}--b\r\n`;
   const part = 'Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n';
-  const block = base64Lines(1000);
-  const blocks = Math.max(1, Math.round((bytes - text.length - part.length) / block.length));
-  return [...prepare(Buffer.from(text + part)), ...Array<Buffer>(blocks).fill(block), Buffer.from('--b--\r\n')];
+  const lines = Math.max(1, Math.round((bytes - text.length - part.length) / BASE64_LINE));
+  const block = base64Lines(BLOCK_LINES);
+  const last = block.subarray(0, (lines % BLOCK_LINES) * BASE64_LINE);
+  const blocks = Array<Buffer>(Math.floor(lines / BLOCK_LINES)).fill(block);
+  return { ...prepare(Buffer.from(text + part)), attachment: [...blocks, last, Buffer.from('--b--\r\n')] };
 }
+
+const BASE64_LINE = 78;
+const BLOCK_LINES = 1000;
 
 /** Lines of 76 characters of what looks like a compressed file; always the same. */
 function base64Lines(count: number): Buffer {
@@ -83,7 +93,7 @@ export function prepare(raw: Buffer): Prepared {
   pieces.push(body.slice(from));
   pieces[0] = header + (pieces[0] ?? '');
   if (!text.endsWith('\r\n')) pieces.push('\r\n');
-  return pieces.map(piece => Buffer.from(piece.replace(/^\./gm, '..'), 'latin1'));
+  return { pieces: pieces.map(piece => Buffer.from(piece.replace(/^\./gm, '..'), 'latin1')), attachment: [] };
 }
 
 const PART = /^--.+\r\n((?:[!-9;-~]+:.*(?:\r\n[ \t].*)*\r\n)*)\r\n/gm;
@@ -102,12 +112,13 @@ function isPlainText(header: string): boolean {
 }
 
 /** What is written between 354 and the dot. */
-export function salted(mail: Prepared, salt: string): Buffer[] {
+export function salted({ pieces, attachment }: Prepared, salt: string): Buffer[] {
   const line = Buffer.from(`Reference ${salt}\r\n`);
-  const pieces: Buffer[] = [Buffer.from(`Message-ID: <${salt}@bench.example>\r\n`)];
-  for (const [n, piece] of mail.entries()) {
-    if (n > 0 && piece.length > 2) pieces.push(line);
-    pieces.push(piece);
+  const all: Buffer[] = [Buffer.from(`Message-ID: <${salt}@bench.example>\r\n`)];
+  for (const [n, piece] of pieces.entries()) {
+    if (n > 0 && piece.length > 2) all.push(line);
+    all.push(piece);
   }
-  return pieces;
+  if (attachment.length > 0) all.push(Buffer.from(`${Buffer.from(salt.padEnd(57)).toString('base64')}\r\n`));
+  return [...all, ...attachment];
 }

@@ -19,7 +19,7 @@ async function main(options: Options): Promise<number> {
   try {
     const result = await runGateway(world, options);
     if (options.json) console.log(JSON.stringify({ ...about, options, ...result }, null, 1));
-    else print(result.runs);
+    else print(result);
     return 0;
   } finally {
     await world.stop();

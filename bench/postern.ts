@@ -62,6 +62,7 @@ export async function startPostern(world: World, options: PosternOptions = {}): 
   });
   const ended = once(child, 'close');
   const stop = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill('SIGTERM');
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
     await ended;

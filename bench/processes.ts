@@ -28,14 +28,13 @@ export function treeCpuMs(pid: number): number {
   return total;
 }
 
-/** CPU of the process's threads by their names, milliseconds. Threads that have ended are missing. */
+/** CPU of the process's threads by their names, milliseconds; those of one name together. Threads that have ended are missing. */
 export function threadsCpuMs(pid: number): Record<string, number> {
   const found: Record<string, number> = {};
   for (const thread of list(`/proc/${pid}/task`)) {
     const folder = `/proc/${pid}/task/${thread}`;
-    // Several threads of one name (the pools) are told apart by order of start: the smaller number started first.
     const name = read(`${folder}/comm`).trim() || '?';
-    found[`${name}/${thread}`] = stat(folder)?.ownMs ?? 0;
+    found[name] = (found[name] ?? 0) + (stat(folder)?.ownMs ?? 0);
   }
   return found;
 }

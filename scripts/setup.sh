@@ -1,7 +1,8 @@
 #!/bin/sh
 # Gets what Postern needs onto this machine: Debian packages, for the tests also a private Postfix, and node_modules.
-# `npm start` calls it with `start`, `npm test` and .ci/run with `test`, `npm run bench` with `bench`; the machine's own Node may be old, so this is
-# sh. Says what it does, does nothing twice, removes nothing, leaves no service running that did not run before.
+# `npm start` calls it with `start`, `npm test` and .ci/run with `test`, `npm run bench` with `bench` (then rspamd and
+# SpamAssassin as well, private too). The machine's own Node may be old, so this is sh. Says what it does, does nothing
+# twice, removes nothing, leaves no service running that did not run before.
 # Exit 2: something is missing that it may not install; what to do is printed.
 set -eu
 
@@ -60,7 +61,13 @@ install_packages() {
 install_postfix() {
   [ "$purpose" != start ] || return 0
   [ -f .local/debian/library-path ] && return 0
-  sh scripts/setup/postfix.sh .local/debian
+  sh scripts/setup/unpack.sh .local/debian "npm run $purpose" postfix
+}
+
+install_peers() {
+  [ "$purpose" = bench ] || return 0
+  [ -f .local/peers/library-path ] && return 0
+  sh scripts/setup/unpack.sh .local/peers "npm run bench" rspamd spamassassin spamd
 }
 
 install_modules() {
@@ -89,6 +96,7 @@ install_modules() {
 is_complete() {
   [ -z "$(missing_packages)" ] || return 1
   [ "$purpose" = start ] || [ -f .local/debian/library-path ] || return 1
+  [ "$purpose" != bench ] || [ -f .local/peers/library-path ] || return 1
   has node && node scripts/setup/installed.cjs
 }
 
@@ -101,5 +109,6 @@ if has flock; then
 fi
 install_packages
 install_postfix
+install_peers
 install_modules
 say "set-up is complete"
