@@ -3,6 +3,8 @@
 import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+import { failpoint } from './failpoint.ts';
+
 /** Replaces `path` as a whole; a reader sees the old or the new content, and after this resolves the new is on disk. */
 export async function writeSafely(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = `${path}.new`;
@@ -13,7 +15,9 @@ export async function writeSafely(path: string, content: string | Uint8Array): P
   } finally {
     await file.close();
   }
+  await failpoint('file.rename');
   await rename(temporary, path);
+  await failpoint('file.folder');
   await syncFolder(dirname(path));
 }
 

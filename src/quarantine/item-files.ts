@@ -165,6 +165,7 @@ async function writeBytes(content: Content, to: string): Promise<void> {
   const file = await open(to, 'wx', 0o600);
   try {
     await file.writeFile(readPieces(content));
+    await failpoint('hold.sync');
     await file.sync();
   } catch (error) {
     await removeFile(to).catch(() => undefined);

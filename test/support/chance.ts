@@ -19,6 +19,11 @@ const USUAL_SEED = 1;
 export function chance(t: TestContext): Chance {
   const seed = setting('POSTERN_FUZZ_SEED', USUAL_SEED);
   t.diagnostic(`POSTERN_FUZZ_SEED=${seed}`);
+  return chanceOf(seed);
+}
+
+/** For what is no test, and names its seed itself. */
+export function chanceOf(seed: number): Chance {
   let state = seed >>> 0;
   // mulberry32: small, and good enough for choosing test inputs.
   const next = () => {

@@ -2,10 +2,12 @@
 
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 
+import { EICAR } from './send.ts';
+
 /**
  * ok, found: the right words after the whole message. dead: closes at once. early: closes while the message comes.
  * stall: takes all and says nothing. deaf: does not even read. reset: cuts the connection. garbage, half, enormous:
- * answers so. limit: says that the message is too large before it has read it.
+ * answers so. limit: says that the message is too large before it has read it. honest: finds the EICAR test file.
  */
 export type ClamdMode =
   | 'ok'
@@ -18,7 +20,8 @@ export type ClamdMode =
   | 'garbage'
   | 'half'
   | 'enormous'
-  | 'limit';
+  | 'limit'
+  | 'honest';
 
 export interface FakeClamd {
   readonly address: { readonly host: string; readonly port: number };
@@ -34,7 +37,8 @@ export interface FakeClamd {
   stop(): Promise<void>;
 }
 
-export async function startFakeClamd(mode: ClamdMode): Promise<FakeClamd> {
+/** `port`: instead of a free one. */
+export async function startFakeClamd(mode: ClamdMode, port = 0): Promise<FakeClamd> {
   const sockets = new Set<Socket>();
   const state = { mode, scans: 0, mostScans: 0, received: Buffer.alloc(0) };
   const server = createServer(socket => {
@@ -45,10 +49,10 @@ export async function startFakeClamd(mode: ClamdMode): Promise<FakeClamd> {
     socket.on('error', () => undefined);
     serve(socket, state);
   });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve));
+  const { port: taken } = server.address() as AddressInfo;
   return {
-    address: { host: '127.0.0.1', port },
+    address: { host: '127.0.0.1', port: taken },
     get mode() {
       return state.mode;
     },
@@ -90,7 +94,8 @@ function serve(socket: Socket, state: { readonly mode: ClamdMode; scans: number;
     if (message === null || mode === 'stall') return;
     state.received = message;
     state.scans -= 1;
-    socket.end(ANSWERS[mode] ?? '');
+    const honest = message.includes(EICAR) ? 'found' : 'ok';
+    socket.end(ANSWERS[mode === 'honest' ? honest : mode] ?? '');
   });
 }
 
@@ -105,7 +110,9 @@ const ANSWERS: Readonly<Record<string, string>> = {
 function version(socket: Socket, mode: ClamdMode): void {
   if (mode === 'stall') return;
   socket.end(
-    mode === 'ok' || mode === 'found' ? 'ClamAV 1.4.6/27500/Mon Nov 23 09:00:00 2026\n' : (ANSWERS[mode] ?? ''),
+    mode === 'ok' || mode === 'found' || mode === 'honest'
+      ? 'ClamAV 1.4.6/27500/Mon Nov 23 09:00:00 2026\n'
+      : (ANSWERS[mode] ?? ''),
   );
 }
 

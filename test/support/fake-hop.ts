@@ -47,6 +47,10 @@ export interface FakeHopOptions {
   readonly tls?: { readonly key: string; readonly cert: string };
   /** A unix socket to listen on, instead of a free port. */
   readonly path?: string;
+  /** Instead of a free one. */
+  readonly port?: number;
+  /** Gets each message, before its dot is answered; then neither messages nor lines are kept. */
+  readonly onMessage?: (message: FakeMessage) => void;
 }
 
 export interface FakeMessage {
@@ -150,7 +154,7 @@ class Fake implements FakeHop {
 
   async listen(): Promise<void> {
     await new Promise<void>(resolve => {
-      if (this.options.path === undefined) this.#server.listen(0, '127.0.0.1', resolve);
+      if (this.options.path === undefined) this.#server.listen(this.options.port ?? 0, '127.0.0.1', resolve);
       else this.#server.listen(this.options.path, resolve);
     });
     const address = this.#server.address();
@@ -214,7 +218,7 @@ class Dialogue {
   }
 
   #line(line: string): void {
-    this.#fake.lines.push(`${this.#number} ${line}`);
+    if (this.#fake.options.onMessage === undefined) this.#fake.lines.push(`${this.#number} ${line}`);
     const step = line.slice(0, 4).toUpperCase().replace('STAR', 'STARTTLS') as Step;
     if (step === 'MAIL') [this.#mail, this.#rcpt] = [line.slice(10), []];
     if (step === 'RCPT') this.#rcpt.push(line.slice(8));
@@ -232,7 +236,8 @@ class Dialogue {
     this.#body = [];
     this.#isInBody = false;
     const stuffed = isEmptyBody ? '' : whole.subarray(0, -3).toString('latin1');
-    this.#fake.messages.push({
+    const keep = this.#fake.options.onMessage ?? (message => this.#fake.messages.push(message));
+    keep({
       mail: this.#mail,
       rcpt: this.#rcpt,
       bytes: Buffer.from(stuffed.replace(/^\.\./, '.').replace(/\r\n\.\./g, '\r\n.'), 'latin1'),
