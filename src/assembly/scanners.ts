@@ -28,8 +28,9 @@ const LOOKUPS_MAX = 150;
 const LIST_QUERIES_MAX = 60;
 const LIST_TEST_MS = 10_000;
 const LIST_TEST_EVERY_MS = 10 * 60_000;
-/** Checking a sender is mostly waiting for DNS. */
-const AUTH_TASKS_A_THREAD = 8;
+/** Checking a sender takes a millisecond of a thread, and much waiting for DNS: one serves four cores. */
+const AUTH_THREADS = Math.ceil(availableParallelism() / 4);
+const AUTH_TASKS_A_THREAD = 16;
 const AUTH_HEAP_MB = 512;
 
 /** Nothing is waited for: a list that is not tested yet is tested by its first message. */
@@ -43,7 +44,7 @@ function senderAuth({ settings, resolver }: ScannerParts): Scanner[] {
   const threads = createThreads({
     name: 'sender-auth',
     file: SENDER_AUTH_THREAD,
-    threads: Math.min(4, availableParallelism()),
+    threads: AUTH_THREADS,
     tasksPerThread: AUTH_TASKS_A_THREAD,
     maxQueue: settings.limits.scansInFlight,
     heapMb: AUTH_HEAP_MB,

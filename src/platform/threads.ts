@@ -70,6 +70,8 @@ export interface ThreadsHealth {
   readonly next: string;
 }
 
+/** Memory of a thread for what soon dies; V8 would take twice as much, and one thread an isolate takes it all. */
+const YOUNG_MB = 24;
 /** What piscina says when a thread ends under a task; its errors have no other mark. */
 const LOST = /^(?:Terminating worker thread|worker exited with code: \d+|pool is closed)$/;
 
@@ -95,7 +97,7 @@ class Pool implements Threads {
       concurrentTasksPerWorker: options.tasksPerThread ?? 1,
       // Ours is checked in run().
       maxQueue: Number.POSITIVE_INFINITY,
-      resourceLimits: { maxOldGenerationSizeMb: options.heapMb },
+      resourceLimits: { maxOldGenerationSizeMb: options.heapMb, maxYoungGenerationSizeMb: YOUNG_MB },
       workerData: options.data,
       // Blocking waits would stop the event loop of a thread between tasks, and with it the closing of ports and files.
       atomics: 'disabled',

@@ -14,6 +14,9 @@ export interface ClientLimits {
   readonly deadlineMs: number;
 }
 
+/** Memory for what soon dies: statements and rows are small. */
+const YOUNG_MB = 8;
+
 interface Waiting {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
@@ -31,7 +34,10 @@ export class ThreadClient {
   #over = '';
 
   private constructor(options: ThreadOptions, limits: ClientLimits, opened: (failure: Error | null) => void) {
-    this.#worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: options });
+    this.#worker = new Worker(new URL('./thread.ts', import.meta.url), {
+      workerData: options,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+    });
     this.#options = options;
     this.#limits = limits;
     this.#worker.on('message', (message: Opened | readonly Answer[]) => {
