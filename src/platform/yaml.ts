@@ -82,7 +82,7 @@ function decode(file: string, bytes: Uint8Array): string {
 }
 
 function read(text: string, lineCounter: LineCounter, bad: (complaints: readonly Complaint[]) => BadFile) {
-  const options = { lineCounter, uniqueKeys: true, prettyErrors: false, logLevel: 'error' } as const;
+  const options = { lineCounter, uniqueKeys: false, prettyErrors: false, logLevel: 'error' } as const;
   const document = orBad(bad, () => parseDocument(text, options));
   // What the parser only warns of (an unknown tag, an anchor that ends in a colon) would be read as something else
   // than its writer meant.
@@ -190,7 +190,6 @@ function keyComplaints(map: YAMLMap): Complaint[] {
 
 function yamlHint(code: string, line: string): string {
   if (/^\s*\t/.test(line) || code === 'TAB_AS_INDENT') return 'indent with spaces, YAML does not allow tabs';
-  if (code === 'DUPLICATE_KEY') return TWICE;
   if (code === 'BAD_INDENT') return 'entries that belong together start in the same column';
   if (code === 'MULTIPLE_DOCS') return 'one document a file: take the line --- away';
   if (code === 'TAG_RESOLVE_FAILED') return 'a value that starts with ! must stand in quotes';
