@@ -66,7 +66,9 @@ export function durationHint(found: unknown): string {
 
 export function sizeHint(found: unknown): string {
   const words = /^\s*(\d{1,12})\s*([kmgt])i?b?\s*$/i.exec(String(found));
-  if (words !== null) return `write "${words[1]}${words[2]?.toUpperCase()}iB"`;
+  const size = words === null ? '' : `${words[1]}${words[2]?.toUpperCase()}iB`;
+  // One that is written rightly is too large.
+  if (size !== '') return parseSize(size) === null ? '' : `write "${size}"`;
   return /^\s*\d{1,12}\s*b?\s*$/i.test(String(found)) ? `write "${Number.parseInt(String(found), 10)}B" for bytes` : '';
 }
 
