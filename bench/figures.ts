@@ -37,13 +37,10 @@ export function difference(before: Readonly<Record<string, number>>, after: Read
   return Object.fromEntries(Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)]));
 }
 
-/** How CPU grows with size: the slope of log against log. 1 is linear, 2 quadratic; the fixed part per message is first taken off. */
-export function exponent(points: readonly { readonly size: number; readonly cost: number }[]): number {
-  const [first, ...rest] = points;
-  if (first === undefined) return Number.NaN;
-  const grown = rest.map(({ size, cost }) => ({ x: Math.log(size), y: Math.log(Math.max(cost - first.cost, 1e-3)) }));
-  const mean = (of: (point: { x: number; y: number }) => number) => sum(grown.map(of)) / grown.length;
-  const [meanX, meanY] = [mean(({ x }) => x), mean(({ y }) => y)];
-  const spread = sum(grown.map(({ x }) => (x - meanX) ** 2));
-  return sum(grown.map(({ x, y }) => (x - meanX) * (y - meanY))) / spread;
+/** What each further megabyte costs between one size and the next: the fixed part of a message falls out. */
+export function marginal(points: readonly { readonly size: number; readonly cost: number }[]): number[] {
+  return points.slice(1).map(({ size, cost }, n) => {
+    const before = points[n] ?? { size: 0, cost: 0 };
+    return ((cost - before.cost) / (size - before.size)) * 1e6;
+  });
 }

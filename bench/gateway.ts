@@ -50,8 +50,12 @@ export function runOnce(world: World, { subject, options }: { subject: Subject; 
 }
 
 function planOf({ connections, messages, perConnection, corpus }: Options) {
+  return { connections, messages, perConnection, mail: corpus, run: nextRun() };
+}
+
+export function nextRun(): number {
   runs += 1;
-  return { connections, messages, perConnection, mail: corpus, run: runs };
+  return runs;
 }
 
 /** Generator to sink with nothing between: what the bench itself can do. */

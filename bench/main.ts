@@ -6,6 +6,7 @@ import { print, runGateway } from './gateway.ts';
 import { machine, versions } from './machine.ts';
 import { corpusFolder } from './mail.ts';
 import { type Options, readOptions, USAGE, UsageError } from './options.ts';
+import { printTopic, runLarge, runMemory, runSize } from './topics.ts';
 import { startWorld } from './world.ts';
 
 async function main(options: Options): Promise<number> {
@@ -17,14 +18,22 @@ async function main(options: Options): Promise<number> {
   };
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
-    const result = await runGateway(world, options);
-    if (options.json) console.log(JSON.stringify({ ...about, options, ...result }, null, 1));
-    else print(result);
-    return 0;
+    if (options.topic === 'gateway') {
+      const result = await runGateway(world, options);
+      if (options.json) console.log(JSON.stringify({ ...about, options, ...result }, null, 1));
+      else print(result);
+      return 0;
+    }
+    const result = await OTHERS[options.topic](world, options);
+    if (options.json) console.log(JSON.stringify({ ...about, options, ...result, text: undefined }, null, 1));
+    else printTopic(result);
+    return result.bars.every(({ holds }) => holds) ? 0 : 1;
   } finally {
     await world.stop();
   }
 }
+
+const OTHERS = { memory: runMemory, large: runLarge, size: runSize };
 
 function listed(part: Readonly<Record<string, string>>): string[] {
   return Object.entries(part).map(([name, value]) => `${name.padEnd(12)} ${value}`);
