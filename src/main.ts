@@ -3,7 +3,7 @@
 
 import { CONTROL_SOCKET, controlRoutes, type Reloaded, type Status } from './assembly/control.ts';
 import { type Daemons, startDaemons } from './assembly/daemons.ts';
-import { counterOf, gatewayPorts, gatewayRules, messageCounter } from './assembly/gateway.ts';
+import { counterOf, type GatewayCounters, gatewayCounters, gatewayPorts, gatewayRules } from './assembly/gateway.ts';
 import { askHops, type HealthReport, healthReport, healthRoutes, threadHealth } from './assembly/health.ts';
 import { certificateOf, claimFolder } from './assembly/identity.ts';
 import { whyNotListening } from './assembly/listening.ts';
@@ -55,7 +55,7 @@ interface Parts {
   readonly records: Records;
   readonly resolver: CachedResolver;
   readonly metrics: Metrics;
-  readonly counted: ReturnType<typeof messageCounter>;
+  readonly counters: GatewayCounters;
   readonly pipeline: Pipeline;
 }
 
@@ -86,7 +86,7 @@ export class Postern {
     this.#options = options;
     this.#settings = options.settings;
     this.#log = options.log;
-    this.#counter = counterOf(options.settings);
+    this.#counter = counterOf(options.settings, options.log);
   }
 
   /**
@@ -140,7 +140,7 @@ export class Postern {
     const current = () => this.#version;
     const pipeline = createScanQueue({ settings, redisUrl: daemons.queueUrl, spool: records.spool, current, log });
     this.#later('pipeline', () => pipeline.close());
-    this.#parts = { daemons, records, resolver, metrics, counted: messageCounter(metrics), pipeline };
+    this.#parts = { daemons, records, resolver, metrics, counters: gatewayCounters(metrics, log), pipeline };
     await this.#openHttp(settings);
     this.#probeHops();
     await this.#untilReady(pipeline);
@@ -250,7 +250,7 @@ export class Postern {
     [this.#settings, this.#routes, this.#version, this.#scanners] = [settings, routes, version, scanners];
     this.#rates = rates;
     // A new counter knows nothing of the connections that are open: only where its limits are others.
-    if (live.some(key => key.startsWith('limits.connections'))) this.#counter = counterOf(settings);
+    if (live.some(key => key.startsWith('limits.connections'))) this.#counter = counterOf(settings, this.#log);
     this.#reloadTrouble = '';
     for (const listener of this.#listeners) listener.renew(this.#ports(), gatewayRules(settings), certificate);
     this.#retire(old);
@@ -283,7 +283,7 @@ export class Postern {
   }
 
   #ports() {
-    const { records, pipeline, resolver, counted } = this.#need();
+    const { records, pipeline, resolver, counters } = this.#need();
     if (this.#routes === null || this.#rates === null) throw new Error('not started');
     return gatewayPorts({
       settings: this.#settings,
@@ -293,7 +293,7 @@ export class Postern {
       rates: this.#rates,
       counter: this.#counter,
       resolver,
-      counted,
+      counters,
       log: this.#log,
     });
   }

@@ -4,14 +4,16 @@ import type { Settings } from '../config/settings.ts';
 import type { GatewayPorts, GatewayRules } from '../gateway/gateway.ts';
 import { deliverable } from '../mail/forged.ts';
 import type { ScanService } from '../mail/ports.ts';
-import type { Resolver } from '../platform/dns.ts';
 import { readPieces } from '../platform/content.ts';
+import type { Resolver } from '../platform/dns.ts';
 import type { Log } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
+import { clientsMax, openFilesMax } from '../platform/open-files.ts';
 import { confirmedName } from '../reputation/client-name.ts';
 import { ConnectionCounter, type Rates } from '../reputation/rates.ts';
 import type { Records } from './records.ts';
 import type { Routes } from './router.ts';
+import { turnedAwayCounter } from './turned-away.ts';
 
 export interface GatewayParts {
   readonly settings: Settings;
@@ -21,8 +23,8 @@ export interface GatewayParts {
   readonly rates: Rates;
   readonly counter: ConnectionCounter;
   readonly resolver: Resolver;
-  /** Of `messageCounter`, made once. */
-  readonly counted: GatewayPorts['counted'];
+  /** Made once. */
+  readonly counters: GatewayCounters;
   readonly log: Log;
 }
 
@@ -37,18 +39,27 @@ export function gatewayPorts(parts: GatewayParts): GatewayPorts {
     marks: records.quarantine.marks,
     deliverable: (content, stamp) => deliverable(readPieces(content), stamp, settings.hostname),
     hopCapabilities: direction => routes.capabilities(direction),
-    enter: address => counter.enter(address),
+    enter: (address, direction) => counter.enter(address, direction === 'outgoing'),
     // What goes out comes from our own networks, which the settings name.
     allows: async (what, address, direction) => direction === 'outgoing' || rates.allow(what, address),
     nameOf: address => confirmedName(parts.resolver, address),
-    counted: parts.counted,
+    counted: parts.counters.message,
+    turnedAway: parts.counters.turnedAway,
     log,
   };
 }
 
-/** The connections of this process, within the limits of the settings. */
-export function counterOf({ limits }: Settings): ConnectionCounter {
-  return new ConnectionCounter({ perClient: limits.connectionsPerAddress, total: limits.connections });
+/** The connections of this process, within the limits of the settings and of what the system lets it open. */
+export function counterOf({ limits, listeners }: Settings, log: Log): ConnectionCounter {
+  const files = openFilesMax();
+  const total = Math.min(limits.connections, clientsMax(files));
+  if (total < limits.connections) {
+    const next = 'raise the limit of open files (ulimit -Hn, LimitNOFILE of systemd), or lower limits.connections';
+    log.warn({ connections: limits.connections, used: total, openFiles: files, next }, 'too few open files allowed');
+  }
+  // Our own users can send while the world besieges us.
+  const reserved = listeners.some(listener => listener.trusted) ? Math.floor(total * TRUSTED_SHARE) : 0;
+  return new ConnectionCounter({ perClient: limits.connectionsPerAddress, total, reserved });
 }
 
 export function gatewayRules({ limits, timeouts, hostname, bareNewlines, nextHopText }: Settings): GatewayRules {
@@ -72,16 +83,33 @@ export function gatewayRules({ limits, timeouts, hostname, bareNewlines, nextHop
     replyMs: REPLY_MS,
     commandMs: timeouts.command,
     connectionMs: timeouts.connection,
+    roomAfterMs: ROOM_AFTER_MS,
     passHopText: nextHopText === 'show',
   };
 }
 
+/** Of the connections, for trusted listeners alone. */
+const TRUSTED_SHARE = 0.1;
+/** Longer than a mail server on the other side of the world needs for its next command. */
+const ROOM_AFTER_MS = 2000;
 /** A sender waits ten minutes for the reply to its dot, then sends again (RFC 5321 4.5.3.2.6): two copies. */
 const REPLY_MS = 570_000;
 /** In, out through the trusted listener, and back in by a forwarding elsewhere: three times may be honest. */
 const OWN_RECEIVED_MAX = 3;
 /** A pause of a minute is not yet a drip. */
 const RATE_WINDOW_MS = 60_000;
+
+/** What the gateway counts. */
+export interface GatewayCounters {
+  readonly message: GatewayPorts['counted'];
+  readonly turnedAway: GatewayPorts['turnedAway'];
+}
+
+/** Once for each `metrics`. */
+export function gatewayCounters(metrics: Metrics, log: Log): GatewayCounters {
+  return { message: messageCounter(metrics), turnedAway: turnedAwayCounter(metrics, log) };
+}
+
 /** Counts messages, their bytes, and the time of steps and scanners. Once for each `metrics`. */
 export function messageCounter(metrics: Metrics): GatewayPorts['counted'] {
   const messages = metrics.counter('messages_total', 'Messages by verdict and by what became of them', [

@@ -2,7 +2,16 @@
 // new ones in their place for the connections that come after it.
 
 import type { Report } from '../mail/finding.ts';
-import type { Content, HopCapabilities, Ledger, Quarantine, ReleaseMarks, Router, ScanService, Spool } from '../mail/ports.ts';
+import type {
+  Content,
+  HopCapabilities,
+  Ledger,
+  Quarantine,
+  ReleaseMarks,
+  Router,
+  ScanService,
+  Spool,
+} from '../mail/ports.ts';
 import type { Direction } from '../mail/session.ts';
 import type { Log } from '../platform/log.ts';
 import type { IntakeLimits } from './intake/intake.ts';
@@ -19,16 +28,24 @@ export interface GatewayPorts {
   deliverable(content: Content, stamp: string): AsyncIterable<Uint8Array>;
   /** What all next hops of this direction can do together; null while none is known. */
   hopCapabilities(direction: Direction): HopCapabilities | null;
-  /** Counts a connection; null where there are too many, else the function to call when it has closed. */
-  enter(clientAddress: string): (() => void) | null;
+  /** Counts a connection: the function to call when it has closed, or why there are too many. */
+  enter(clientAddress: string, direction: Direction): (() => void) | Crowded;
   /** May this address send one more message, or open one more connection? By rate; true where nobody can say. */
   allows(what: 'connection' | 'message', clientAddress: string, direction: Direction): Promise<boolean>;
   /** Confirmed name of a client's address, null where it has none. */
   nameOf(clientAddress: string): Promise<string | null>;
   /** One message more in the metrics. */
   counted(message: Counted): void;
+  /** One connection more that was refused, or cut off to make room. */
+  turnedAway(reason: TurnedAway, clientAddress: string): void;
   readonly log: Log;
 }
+
+/** Too many of this client, or of all. */
+export type Crowded = 'address' | 'full';
+
+/** `slow` had its place, and kept us waiting longest when all were taken. */
+export type TurnedAway = Crowded | 'rate' | 'not trusted' | 'slow';
 
 /** What the metrics hear of a message. */
 export interface Counted {
@@ -56,6 +73,8 @@ export interface GatewayRules {
   readonly commandMs: number;
   /** A connection's whole life, milliseconds. */
   readonly connectionMs: number;
+  /** Who has kept us waiting for so long may lose its place when all are taken, milliseconds. */
+  readonly roomAfterMs: number;
   /** Does the client hear the next hop's own words? */
   readonly passHopText: boolean;
 }

@@ -83,6 +83,8 @@ export interface ConnectionLimits {
   readonly perClient: number;
   /** Of all together. */
   readonly total: number;
+  /** Of those, how many only trusted ones may use; none unless told. */
+  readonly reserved?: number;
 }
 
 /** The connections of this process, by client network. Holds no more entries than there are connections. */
@@ -95,11 +97,13 @@ export class ConnectionCounter {
     this.#limits = limits;
   }
 
-  /** null where there are too many; else the function to call when it closes (more than once does no harm). */
-  enter(address: string): (() => void) | null {
+  /** The function to call when it closes (more than once does no harm); else why there are too many. */
+  enter(address: string, isTrusted = false): (() => void) | 'address' | 'full' {
+    const { perClient, total, reserved = 0 } = this.#limits;
     const network = clientNetwork(address) ?? '';
     const count = this.#open.get(network) ?? 0;
-    if (count >= this.#limits.perClient || this.#total >= this.#limits.total) return null;
+    if (count >= perClient) return 'address';
+    if (this.#total >= (isTrusted ? total : total - reserved)) return 'full';
     this.#open.set(network, count + 1);
     this.#total += 1;
     let isOpen = true;

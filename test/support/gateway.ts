@@ -85,6 +85,10 @@ export interface TestGateway {
   readonly recordedLater: LedgerRecord[];
   readonly held: LedgerRecord[];
   readonly counted: Counted[];
+  /** Reason and address of each. */
+  readonly turnedAway: string[];
+  /** As the limits count them. */
+  openConnections(): number;
   readonly listener: Listener;
   /** Spool entries that nobody removed. */
   readonly spooled: Map<string, Buffer>;
@@ -118,6 +122,7 @@ export const TEST_RULES: GatewayRules = {
   replyMs: 60_000,
   commandMs: 60_000,
   connectionMs: 600_000,
+  roomAfterMs: 60_000,
   passHopText: false,
 };
 
@@ -149,9 +154,14 @@ export async function startTestGateway(
   const recordedLater: LedgerRecord[] = [];
   const held: LedgerRecord[] = [];
   const counted: Counted[] = [];
+  const turnedAway: string[] = [];
   const spooled = new Map<string, Buffer>();
   const hops = { open: 0, misused: [] };
-  const counter = new ConnectionCounter({ perClient: options.perClient ?? 2, total: options.total ?? 4 });
+  const counter = new ConnectionCounter({
+    perClient: options.perClient ?? 2,
+    total: options.total ?? 4,
+    ...(options.reserved === undefined ? {} : { reserved: options.reserved }),
+  });
   const hop = testHop(steering, delivered, hops);
   const isDomain = (address: Address) => ['example.org', 'strict.example', ''].includes(address.domain);
   const ports: GatewayPorts = {
@@ -200,7 +210,8 @@ export async function startTestGateway(
       yield await readWhole(content);
     },
     hopCapabilities: () => steering.capabilities,
-    enter: address => counter.enter(address),
+    enter: (address, direction) => counter.enter(address, direction === 'outgoing'),
+    turnedAway: (reason, address) => void turnedAway.push(`${reason} ${address}`),
     allows: async what => steering.mayNot !== what,
     nameOf: async () => null,
     counted: message => void counted.push(message),
@@ -226,6 +237,8 @@ export async function startTestGateway(
     recordedLater,
     held,
     counted,
+    turnedAway,
+    openConnections: () => counter.total,
     listener,
     spooled,
     openHops,

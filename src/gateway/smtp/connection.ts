@@ -3,41 +3,23 @@
 // It relies on names of the library that its types declare; test/unit/gateway/smtp watches them at each update.
 
 import { randomBytes } from 'node:crypto';
-import type { SMTPServer } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection';
 import type { SMTPStream } from 'smtp-server/lib/smtp-stream';
 import { MailError, replyOf } from '../../mail/error.ts';
 import { type MailId, mailId } from '../../mail/mail-id.ts';
 import { REPLIES, type Reply } from '../../mail/reply.ts';
-import type { Direction, Session, TlsInfo } from '../../mail/session.ts';
+import type { Session, TlsInfo } from '../../mail/session.ts';
 import { errorText } from '../../platform/log.ts';
-import type { GatewayPorts, GatewayRules } from '../gateway.ts';
 import { Transaction } from '../transaction.ts';
 import { CommandStream } from './command-stream.ts';
+import type { Home } from './home.ts';
 import { NO_OFFERS, type Offers } from './offers.ts';
 import { commandArgument, parseMailArguments, parseRcptArguments } from './parameters.ts';
 import { Patience } from './patience.ts';
+import { Turn } from './turn.ts';
 import { type Answer, helloName, readCommand, type SessionVerb } from './verbs.ts';
 
 const EMPTY = Buffer.alloc(0);
-
-/** What a connection needs of the listener that accepted it. */
-export interface Home extends SMTPServer {
-  readonly name: string;
-  readonly direction: Direction;
-  readonly ports: GatewayPorts;
-  readonly rules: GatewayRules;
-  /** Fires when we stop and wait no longer, with the reason: not even for a next hop's reply to the dot. */
-  readonly ending: AbortSignal;
-  /** Bytes, as EHLO says it. */
-  sizeOffer(): number;
-  offersSmtpUtf8(): boolean;
-  offersEightBitMime(): boolean;
-  /** Called when the socket has closed. */
-  left(connection: Connection): void;
-  /** Keeps a stop waiting for this work, which has handled its own errors. */
-  finish(work: Promise<unknown>): void;
-}
 
 export class Connection extends SMTPConnection {
   readonly listener: Home;
@@ -49,13 +31,11 @@ export class Connection extends SMTPConnection {
   readonly #patience = new Patience();
   /** Of the last EHLO. */
   #offers: Offers = NO_OFFERS;
-  /** Epoch milliseconds by which the next command line must be whole; 0 while we owe the answer. */
-  #lineDue = 0;
+  readonly #turn = new Turn();
 
   constructor(listener: Home, socket: SMTPConnection['_socket'], options?: { id?: string }) {
     super(listener, socket, { ...options, id: newId() });
     this.listener = listener;
-    this.#lineDue = Date.now() + listener.rules.commandMs;
   }
 
   get isIdle(): boolean {
@@ -67,10 +47,29 @@ export class Connection extends SMTPConnection {
    * or message that is being answered has deadlines of its own, and may end first.
    */
   checkDeadlines(now: number): void {
-    const isLate = this.#lineDue !== 0 && now > this.#lineDue;
+    const { commandMs, connectionMs } = this.listener.rules;
+    const isLate = this.#turn.isLate(now, commandMs);
     const isServed = this._handlerPending || Boolean(this._dataStream);
-    const isOld = now > this.#startedAt + this.listener.rules.connectionMs && !isServed;
+    const isOld = now > this.#startedAt + connectionMs && !isServed;
     if ((isLate || isOld) && !this._closing) this.#say(REPLIES.deadline);
+  }
+
+  /** How long the client has kept us waiting, milliseconds: whoever must make room is chosen by it. */
+  waitedMs(now: number): number {
+    if (this._closing) return Number.POSITIVE_INFINITY;
+    return this._ready && !this.#hasWholeContent ? this.#turn.waitedMs(now, this._socket.bytesRead) : 0;
+  }
+
+  /** The dot has come: the client waits for our verdict. */
+  get #hasWholeContent(): boolean {
+    return Boolean(this._dataStream) && this._parser !== false && !this._parser._dataMode;
+  }
+
+  /** Sent away to make room: its place is another's now, so not even its farewell is waited for. */
+  dismiss(): void {
+    this.#say(REPLIES.tooManyConnections);
+    if (this._upgrading || this._socket.writableLength > 0) this.cutOff();
+    else this._socket.destroySoon();
   }
 
   /** The end, whatever is under way. */
@@ -99,7 +98,7 @@ export class Connection extends SMTPConnection {
   override _createParser(): SMTPStream {
     return new CommandStream({
       command: (line, next) => {
-        this.#lineDue = 0;
+        this.#turn.ours();
         if (this.#patience.hasCommand()) this._onCommand(line, next);
         else this.#say(REPLIES.tooManyErrors);
       },
@@ -114,7 +113,7 @@ export class Connection extends SMTPConnection {
 
   /** The answer is given. The next line is due from now, also from a client that does not read our answers. */
   override _whenWritable(next: () => void): void {
-    this.#lineDue = Date.now() + this.listener.rules.commandMs;
+    this.#turn.theirs();
     super._whenWritable(next);
   }
 
@@ -259,7 +258,7 @@ export class Connection extends SMTPConnection {
     this._dataStream = stream;
     this.send(354, 'End data with <CR><LF>.<CR><LF>', false);
     callback();
-    this.#lineDue = 0;
+    this.#turn.content(this._socket.bytesRead);
     this.listener.finish(
       transaction
         .data(stream)
@@ -282,7 +281,7 @@ export class Connection extends SMTPConnection {
     if (reply.code === 250) this.#patience.renew();
     this.#say({ ...reply, text: `${reply.text} (${transaction.id})` });
     if (mustClose) return this.close();
-    this.#lineDue = Date.now() + this.listener.rules.commandMs;
+    this.#turn.theirs();
     if (this._parser !== false) this._parser.continue();
   }
 

@@ -8,8 +8,10 @@ import { pause } from '../../platform/deadline.ts';
 import { failpoint } from '../../platform/failpoint.ts';
 import { errorText } from '../../platform/log.ts';
 import { canonicalAddress, inNetworks, peerAddress } from '../../platform/network.ts';
-import type { GatewayPorts, GatewayRules } from '../gateway.ts';
-import { Connection, type Home } from './connection.ts';
+import type { Crowded, GatewayPorts, GatewayRules } from '../gateway.ts';
+import { Connection } from './connection.ts';
+import { Crowd } from './crowd.ts';
+import type { Home } from './home.ts';
 
 export interface ListenerOptions {
   readonly name: string;
@@ -27,6 +29,8 @@ export interface ListenerOptions {
 /** DUTIES: joke verbs of the library, and what an MX does not offer. */
 const DISABLED = ['AUTH', 'WIZ', 'SHELL', 'KILL', 'HELP', 'XCLIENT', 'XFORWARD'];
 const SWEEP_MS = 1000;
+/** Connections that wait to be accepted: what a flood brings within one turn of ours. The system may allow fewer. */
+const BACKLOG = 4096;
 const SEND_AWAY_EVERY_MS = 200;
 /** For the end of what was cut off, and for writing it down. */
 const CUT_OFF_MS = 2000;
@@ -39,6 +43,7 @@ export class Listener extends SMTPServer implements Home {
   readonly #options: ListenerOptions;
   /** What to call when a connection's socket has closed. */
   readonly #leave = new Map<Connection, () => void>();
+  readonly #crowd = new Crowd<Connection>();
   readonly #sweep: NodeJS.Timeout;
   /** Work that outlives its connection: what the books still wait for when we stop. */
   readonly #unfinished = new Set<Promise<unknown>>();
@@ -61,6 +66,8 @@ export class Listener extends SMTPServer implements Home {
     this.direction = options.trusted ? 'outgoing' : 'incoming';
     this.ports = ports;
     this.rules = rules;
+    // A socket may fail before smtp-server looks at it, a turn after it was accepted: unheard, that would end the process.
+    this.server.prependListener('connection', socket => void socket.on('error', () => undefined));
     this.on('error', error => ports.log.warn({ listener: options.name, error: errorText(error) }, 'listener'));
     this.#sweep = setInterval(() => this.#checkDeadlines(), SWEEP_MS);
     this.#sweep.unref();
@@ -75,7 +82,7 @@ export class Listener extends SMTPServer implements Home {
     const { host, port } = this.#options;
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', reject);
-      this.listen({ host, port }, () => {
+      this.listen({ host, port, backlog: BACKLOG }, () => {
         this.server.off('error', reject);
         resolve();
       });
@@ -128,12 +135,18 @@ export class Listener extends SMTPServer implements Home {
   }
 
   override connect(socket: Connection['_socket'], options?: { id?: string } | null): void {
+    // Gone already, its close event with it: nothing would ever free its place.
+    if (socket.destroyed) return;
     const address = peerAddress(socket.remoteAddress);
     if (this.#options.trusted && !inNetworks(address, this.#options.networks)) {
+      this.ports.turnedAway('not trusted', address);
       return turnAway(socket, REPLIES.notTrusted);
     }
-    const leave = this.ports.enter(address);
-    if (leave === null) return turnAway(socket, REPLIES.tooManyConnections);
+    const leave = this.#enter(address);
+    if (typeof leave === 'string') {
+      this.ports.turnedAway(leave, address);
+      return turnAway(socket, REPLIES.tooManyConnections);
+    }
     const connection = new Connection(this, socket, options ?? {});
     this.connections.add(connection);
     this.#leave.set(connection, leave);
@@ -141,6 +154,21 @@ export class Listener extends SMTPServer implements Home {
       this.ports.log.debug({ session: connection.id, error: errorText(error) }, 'connection'),
     );
     connection.init();
+  }
+
+  #enter(address: string): (() => void) | Crowded {
+    const leave = this.ports.enter(address, this.direction);
+    return leave === 'full' && this.#makeRoom() ? this.ports.enter(address, this.direction) : leave;
+  }
+
+  /** Sends away who has kept us waiting longest; false where nobody has. */
+  #makeRoom(): boolean {
+    const slow = this.#crowd.slowest(this.#leave.keys(), this.rules.roomAfterMs, Date.now());
+    if (slow === null) return false;
+    this.ports.turnedAway('slow', slow.remoteAddress);
+    slow.dismiss();
+    this.left(slow);
+    return true;
   }
 
   override onConnect(session: { remoteAddress: string }, callback: (error?: Error | null) => void): void {
@@ -154,7 +182,9 @@ export class Listener extends SMTPServer implements Home {
 
   async #allows(address: string): Promise<boolean> {
     await failpoint('connect');
-    return this.ports.allows('connection', address, this.direction);
+    const isAllowed = await this.ports.allows('connection', address, this.direction);
+    if (!isAllowed) this.ports.turnedAway('rate', address);
+    return isAllowed;
   }
 
   /** Called by a connection when its socket has closed. */
@@ -202,11 +232,12 @@ async function within(ms: number, work: Promise<unknown>): Promise<void> {
   done.abort();
 }
 
-/** Before there is a session: one reply, and the end. */
+/**
+ * Before there is a session: one reply, and the end. Nothing is waited for: the sockets of a flood are in no table of ours
+ * and would use up the files that we may have open.
+ */
 function turnAway(socket: Connection['_socket'], reply: Reply): void {
-  socket.on('error', () => undefined);
-  socket.end(`${replyText(reply)}\r\n`);
-  setTimeout(() => socket.destroy(), SWEEP_MS).unref();
+  socket.end(`${replyText(reply)}\r\n`, () => socket.destroy());
 }
 
 function refused(reply: Reply): Error {

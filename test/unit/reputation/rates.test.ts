@@ -123,20 +123,28 @@ test('with a real Redis: counted, killed, let in, back and counted again', async
 test('connections are counted by client network and together', () => {
   const counter = new ConnectionCounter({ perClient: 2, total: 3 });
   const first = counter.enter('192.0.2.1');
-  assert.ok(first && counter.enter('192.0.2.1'));
-  assert.equal(counter.enter('::ffff:192.0.2.1'), null, 'the same client');
-  assert.ok(counter.enter('2001:db8::1'));
-  assert.equal(counter.enter('198.51.100.1'), null, 'all together');
+  assert.ok(typeof first === 'function' && counter.enter('192.0.2.1'));
+  assert.equal(counter.enter('::ffff:192.0.2.1'), 'address', 'the same client');
+  assert.equal(typeof counter.enter('2001:db8::1'), 'function');
+  assert.equal(counter.enter('198.51.100.1'), 'full', 'all together');
   first();
   first();
   assert.equal(counter.total, 2);
-  assert.ok(counter.enter('198.51.100.1'));
+  assert.equal(typeof counter.enter('198.51.100.1'), 'function');
+});
+
+test('the last places are for trusted clients alone', () => {
+  const counter = new ConnectionCounter({ perClient: 10, total: 3, reserved: 1 });
+  for (let i = 0; i < 2; i++) assert.equal(typeof counter.enter('192.0.2.1'), 'function');
+  assert.equal(counter.enter('192.0.2.1'), 'full');
+  assert.equal(typeof counter.enter('10.0.0.1', true), 'function');
+  assert.equal(counter.enter('10.0.0.1', true), 'full');
 });
 
 test('a client without connections leaves nothing behind', () => {
   const counter = new ConnectionCounter({ perClient: 2, total: 1000 });
   const leave = Array.from({ length: 200 }, (_, i) => counter.enter(`192.0.2.${i}`));
   assert.equal(counter.clients, 200);
-  for (const close of leave) close?.();
+  for (const close of leave) if (typeof close === 'function') close();
   assert.deepEqual([counter.clients, counter.total], [0, 0]);
 });

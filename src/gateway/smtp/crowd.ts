@@ -1,0 +1,41 @@
+// Who has to go when every place is taken and somebody new comes: the client that has kept us waiting longest. So idle
+// and dripping connections, however many, keep nobody out who has something to say. Called by the listener.
+
+/** A connection as it is seen here. */
+export interface Waited {
+  /** How long the client has kept us waiting, milliseconds; 0 while it waits for us. */
+  waitedMs(now: number): number;
+}
+
+/** Looking through all connections costs milliseconds; a flood of newcomers must not cost that each. */
+const LOOK_EVERY_MS = 100;
+/** As many as are remembered of one look, so at most ten times as many leave in a second. */
+const REMEMBERED = 500;
+
+export class Crowd<C extends Waited> {
+  /** Those that had waited longest at the last look, the longest last. */
+  #longest: C[] = [];
+  #lookedAt = Number.NEGATIVE_INFINITY;
+
+  /** Of `all`, the one that has kept us waiting longest and at least `leastMs`; null where nobody has. */
+  slowest(all: Iterable<C>, leastMs: number, now: number): C | null {
+    const known = this.#next(leastMs, now);
+    if (known !== null || now - this.#lookedAt < LOOK_EVERY_MS) return known;
+    this.#lookedAt = now;
+    this.#longest = [...all]
+      .map(one => ({ one, waited: one.waitedMs(now) }))
+      .filter(({ waited }) => waited >= leastMs)
+      .sort((a, b) => a.waited - b.waited)
+      .slice(-REMEMBERED)
+      .map(({ one }) => one);
+    return this.#next(leastMs, now);
+  }
+
+  #next(leastMs: number, now: number): C | null {
+    for (let one = this.#longest.pop(); one !== undefined; one = this.#longest.pop()) {
+      // It may have spoken since, or gone.
+      if (one.waitedMs(now) >= leastMs) return one;
+    }
+    return null;
+  }
+}

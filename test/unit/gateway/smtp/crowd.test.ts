@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Crowd } from '../../../../src/gateway/smtp/crowd.ts';
+
+const one = (name: string, waited: number) => ({
+  name,
+  waited,
+  asked: 0,
+  waitedMs() {
+    this.asked++;
+    return this.waited;
+  },
+});
+
+test('the client that has kept us waiting longest goes, and never one below the least', () => {
+  const crowd = new Crowd<ReturnType<typeof one>>();
+  const all = [one('a', 3000), one('b', 9000), one('c', 100), one('d', 5000)];
+  const names = [1, 2, 3, 4].map(() => crowd.slowest(all, 2000, 0)?.name);
+  assert.deepEqual(names, ['b', 'd', 'a', undefined]);
+});
+
+test('who has spoken since the last look stays', () => {
+  const crowd = new Crowd<ReturnType<typeof one>>();
+  const [quiet, brisk] = [one('quiet', 3000), one('brisk', 9000)];
+  const other = one('other', 10_000);
+  assert.equal(crowd.slowest([quiet, brisk, other], 2000, 0)?.name, 'other');
+  brisk.waited = 0;
+  assert.equal(crowd.slowest([quiet, brisk], 2000, 10)?.name, 'quiet');
+});
+
+test('a flood of newcomers does not look through all connections each', () => {
+  const crowd = new Crowd<ReturnType<typeof one>>();
+  const all = Array.from({ length: 1000 }, (_, i) => one(`${i}`, 100));
+  for (let newcomer = 0; newcomer < 500; newcomer++) assert.equal(crowd.slowest(all, 2000, 1), null);
+  assert.equal(all[0]?.asked, 1);
+  assert.equal(crowd.slowest(all, 50, 200)?.waited, 100, 'looked again after a while');
+});

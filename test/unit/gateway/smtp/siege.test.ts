@@ -1,0 +1,127 @@
+// What the listener does when more come than it can serve: who goes, who stays, and that no place is lost for ever.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+
+import { selfSigned } from '../../../../src/platform/certificate.ts';
+import { startTestGateway, type TestGateway } from '../../../support/gateway.ts';
+import { LineClient } from '../../../support/smtp-script.ts';
+import { waitFor } from '../../../support/wait-for.ts';
+
+async function gatewayFor(t: TestContext, ...options: Parameters<typeof startTestGateway>): Promise<TestGateway> {
+  const gateway = await startTestGateway(...options);
+  t.after(() => gateway.stop());
+  return gateway;
+}
+
+async function greeted(t: TestContext, gateway: TestGateway, address: string): Promise<LineClient> {
+  const client = await LineClient.open(gateway.port, address);
+  t.after(() => client.destroy());
+  assert.match(await client.reply(), /^220 /);
+  return client;
+}
+
+const DIALOGUE = ['EHLO x.example', 'MAIL FROM:<a@sender.example>', 'RCPT TO:<user@example.org>'];
+
+async function inData(t: TestContext, gateway: TestGateway, address: string): Promise<LineClient> {
+  const client = await greeted(t, gateway, address);
+  for (const line of DIALOGUE) assert.match(await client.command(line), /^250/);
+  assert.match(await client.command('DATA'), /^354 /);
+  return client;
+}
+
+test('when all places are taken, who has kept us waiting longest makes room, told 421', async t => {
+  const gateway = await gatewayFor(t, { roomAfterMs: 0 }, { total: 3, perClient: 3 });
+  const first = await greeted(t, gateway, '127.0.0.2');
+  const second = await greeted(t, gateway, '127.0.0.3');
+  await greeted(t, gateway, '127.0.0.4');
+  assert.match(await first.command('NOOP'), /^250 /);
+  const fourth = await greeted(t, gateway, '127.0.0.5');
+  assert.match(await second.reply(), /^421 4\.7\.0 /, 'the second has now said nothing for longest');
+  await second.closed();
+  assert.match(await first.command('NOOP'), /^250 /);
+  assert.match(await fourth.command('NOOP'), /^250 /);
+  assert.deepEqual(gateway.turnedAway, ['slow 127.0.0.3']);
+  assert.equal(gateway.openConnections(), 3);
+});
+
+test('whoever waits for us keeps the place: it is content that drips which goes', async t => {
+  const gateway = await gatewayFor(t, { roomAfterMs: 0 }, { total: 2, perClient: 2 });
+  let letGo: (() => void) | null = null;
+  gateway.steering.at = async place => {
+    if (place === 'scan') {
+      await new Promise<void>(resolve => {
+        letGo = resolve;
+      });
+    }
+  };
+  const scanned = await inData(t, gateway, '127.0.0.2');
+  scanned.write('Subject: x\r\n\r\nbody\r\n.\r\n');
+  await waitFor('the scan', () => letGo !== null);
+  const drips = await inData(t, gateway, '127.0.0.3');
+  drips.write('S');
+  const third = await greeted(t, gateway, '127.0.0.4');
+  assert.match(await drips.reply(), /^421 4\.7\.0 /);
+  (letGo as (() => void) | null)?.();
+  assert.match(await scanned.reply(), /^250 /);
+  assert.match(await third.command('NOOP'), /^250 /);
+  await waitFor('its records', () => gateway.records.length === 2);
+  assert.equal(gateway.spooled.size, 0);
+});
+
+test('who was brisk is not sent away: then it is the newcomer who hears 421', async t => {
+  const gateway = await gatewayFor(t, {}, { total: 1, perClient: 1 });
+  const first = await greeted(t, gateway, '127.0.0.2');
+  const second = await LineClient.open(gateway.port, '127.0.0.3');
+  assert.match(await second.reply(), /^421 4\.7\.0 /);
+  await second.closed();
+  assert.match(await first.command('NOOP'), /^250 /);
+  assert.deepEqual(gateway.turnedAway, ['full 127.0.0.3']);
+});
+
+test('a client in the middle of its TLS handshake can be sent away, and its place is free', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-tls-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const tls = await selfSigned(folder, 'mx.example.org');
+  const gateway = await gatewayFor(t, { roomAfterMs: 0 }, { total: 1, perClient: 1, tls });
+  const first = await greeted(t, gateway, '127.0.0.2');
+  await first.command('EHLO x.example');
+  assert.match(await first.command('STARTTLS'), /^220 /);
+  await greeted(t, gateway, '127.0.0.3');
+  await first.closed();
+  await waitFor('one connection', () => gateway.listener.connections.size === 1 && gateway.openConnections() === 1);
+});
+
+test('a refused client that does not close its side costs no socket', async t => {
+  const gateway = await gatewayFor(t, {}, { total: 1, perClient: 1 });
+  await greeted(t, gateway, '127.0.0.2');
+  const held: Socket[] = [];
+  t.after(() => held.forEach(socket => void socket.destroy()));
+  let heard = 0;
+  for (let i = 0; i < 20; i++) {
+    const socket = connect({ port: gateway.port, host: '127.0.0.1', localAddress: '127.0.0.9', allowHalfOpen: true });
+    socket.on('data', () => heard++).on('error', () => undefined);
+    held.push(socket);
+  }
+  await waitFor('all refused', () => heard === 20);
+  const open = await new Promise<number>(done => gateway.listener.server.getConnections((_, count) => done(count)));
+  assert.equal(open, 1);
+});
+
+test('a socket that fails between accept and our look at it neither ends the process nor takes a place', async t => {
+  const gateway = await gatewayFor(t, {}, { total: 2, perClient: 2 });
+  gateway.listener.server.on('connection', socket => {
+    if (socket.remoteAddress === '127.0.0.7') socket.destroy(new Error('read ECONNRESET'));
+  });
+  for (let i = 0; i < 5; i++) {
+    const client = await LineClient.open(gateway.port, '127.0.0.7');
+    await client.closed();
+  }
+  await greeted(t, gateway, '127.0.0.2');
+  assert.equal(gateway.openConnections(), 1);
+  assert.equal(gateway.listener.connections.size, 1);
+});
