@@ -163,8 +163,9 @@ export class Transaction {
   }
 
   #routeFor(recipient: Recipient): Route {
-    // A next hop that trusts us may read more than one address into one (I6): user%other@ours, other!user@ours.
-    if (this.#session.direction === 'incoming' && /[%!@]/.test(recipient.address.localPart)) {
+    // A next hop that trusts us may read more than one address into one (I6): user%other@ours, other!user@ours, and
+    // one that folds compatibility letters even where these signs are written in their wide forms.
+    if (this.#session.direction === 'incoming' && /[%!@]/.test(recipient.address.localPart.normalize('NFKC'))) {
       throw new MailError('relayDenied', `routed address ${recipient.address.text}`);
     }
     const route = this.#ports.route(this.#session.direction, recipient.address);
