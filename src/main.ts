@@ -1,23 +1,26 @@
 // The process: where the parts meet. Starts them in the order in which they need each other, stops them the other way
 // round, and puts a new version of settings and rules in the place of the old one as a whole (I9).
 
+import { Activity } from './assembly/activity.ts';
 import { CONTROL_SOCKET, controlRoutes, type Reloaded, type Status } from './assembly/control.ts';
 import { type Daemons, startDaemons } from './assembly/daemons.ts';
 import { counterOf, type GatewayCounters, gatewayCounters, gatewayPorts, gatewayRules } from './assembly/gateway.ts';
-import { askHops, type HealthReport, healthReport, healthRoutes, threadHealth } from './assembly/health.ts';
+import { HealthCache, type HealthReport, healthOfAll, healthRoutes } from './assembly/health.ts';
 import { certificateOf, claimFolder } from './assembly/identity.ts';
-import { whyNotListening } from './assembly/listening.ts';
+import { checkFree, whyNotListening } from './assembly/listening.ts';
 import { openRecords, type Records } from './assembly/records.ts';
 import { deliverBy } from './assembly/release.ts';
+import { closeAll, Retired } from './assembly/retired.ts';
 import { createRoutes, type Routes } from './assembly/router.ts';
 import { createScanQueue } from './assembly/scan-queue.ts';
 import { createScanners } from './assembly/scanners.ts';
 import { createJudgeVersion, type JudgeVersion, readRules, readRulesAside } from './assembly/scanning.ts';
+import { CpuMeter, LOOKED_ON_MS, type TopSample, topSample } from './assembly/top.ts';
 import { compareSettings } from './config/compare.ts';
 import { maskedSettings } from './config/mask.ts';
 import type { Settings } from './config/settings.ts';
 import { Listener, type ListenerOptions } from './gateway/smtp/listener.ts';
-import type { Health, Scanner } from './mail/ports.ts';
+import type { Scanner } from './mail/ports.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
 import type { Certificate } from './platform/certificate.ts';
 import { pause, withDeadline } from './platform/deadline.ts';
@@ -39,8 +42,6 @@ export interface PosternOptions {
 
 /** A connection that is in a transaction when we stop may end it. */
 const DRAIN_MS = 20_000;
-/** After a reload the old version may still have messages. */
-const RETIRE_MS = 5 * 60_000;
 /** How often next hops are asked what they can do, so that EHLO offers the truth. */
 const PROBE_EVERY_MS = 60_000;
 /** Starting waits so long for Redis before it listens; later it says 451 by itself. */
@@ -74,11 +75,13 @@ export class Postern {
   #scanners: readonly Scanner[] = [];
   #rates: Rates | null = null;
   #counter: ConnectionCounter;
+  readonly #activity = new Activity();
+  readonly #cpu = new CpuMeter();
+  readonly #health = new HealthCache(() => this.#askAll());
   #reloading: Promise<Reloaded> | null = null;
   /** Why the last reload failed, '' where it did not. */
   #reloadTrouble = '';
-  /** What closes versions that a reload has replaced. */
-  readonly #retired = new Set<() => Promise<void>>();
+  readonly #retired: Retired;
   #starting: Promise<void> = Promise.resolve();
   #isStopping = false;
 
@@ -86,6 +89,7 @@ export class Postern {
     this.#options = options;
     this.#settings = options.settings;
     this.#log = options.log;
+    this.#retired = new Retired(options.log);
     this.#counter = counterOf(options.settings, options.log);
   }
 
@@ -113,6 +117,7 @@ export class Postern {
     const source = readRules(settings);
     const certificate = await certificateOf(settings);
     this.#later('folder', await claimFolder(settings.data));
+    await checkFree(settings);
     await this.#openControl(settings);
     this.#goOn();
     const records = await openRecords(settings, log);
@@ -160,6 +165,7 @@ export class Postern {
   /** Takes no more mail, lets transactions end, then stops everything. Never rejects. A start is ended first. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    this.#cpu.close();
     await this.#starting.catch(() => undefined);
     // A reload under way makes threads and connections of its own.
     await this.#reloading?.catch(() => undefined);
@@ -167,7 +173,7 @@ export class Postern {
     const released = this.#parts?.records.quarantine.idle() ?? Promise.resolve();
     const drained = this.#listeners.splice(0).map(listener => listener.stop(DRAIN_MS));
     await Promise.all([...drained, withDeadline(DRAIN_MS, 'release', () => released).catch(() => undefined)]);
-    await Promise.all([...this.#retired].map(close => close()));
+    await this.#retired.close();
     for (const { what, stop } of this.#undo.splice(0).reverse()) {
       try {
         await stop();
@@ -177,23 +183,24 @@ export class Postern {
     }
   }
 
-  async health(): Promise<HealthReport> {
-    const { daemons, records, resolver, pipeline, metrics } = this.#need();
-    const ofPipeline = await pipeline.parts();
-    return healthReport([
-      () => this.#reloadHealth(),
-      () => threadHealth(metrics.turns.lately()),
-      ...ofPipeline.map(health => () => health),
-      ...this.#scanners.map(scanner => () => scanner.health()),
-      () => this.#version?.expander.health() ?? { part: 'rules', level: 'down', says: 'not started', next: '' },
-      ...daemons.health().map(health => () => health),
-      () => records.store.health(),
-      () => records.spool.health(),
-      () => records.quarantine.health(),
-      () => this.#rates?.health() ?? { part: 'rates', level: 'down', says: 'not started', next: '' },
-      () => resolver.health(),
-      ...askHops([...(this.#routes?.hopsBySettings.values() ?? [])]),
-    ]);
+  /** How all parts are; not asked again within `maxAgeMs`. */
+  health(maxAgeMs = 0): Promise<HealthReport> {
+    return this.#health.report(maxAgeMs);
+  }
+
+  async top(): Promise<TopSample> {
+    const { pipeline, metrics } = this.#need();
+    return topSample({
+      startedAt: this.#startedAt,
+      places: this.#places,
+      listeners: this.#listeners,
+      limits: this.#settings.limits,
+      pipeline,
+      activity: this.#activity,
+      cpu: this.#cpu,
+      turns: metrics.turns,
+      health: await this.health(LOOKED_ON_MS),
+    });
   }
 
   async status(): Promise<Status> {
@@ -222,12 +229,16 @@ export class Postern {
     return now;
   }
 
-  /** After a reload that failed: the old version holds, and somebody believes in the new one. */
-  #reloadHealth(): Health {
-    const part = 'settings and rules';
-    if (this.#reloadTrouble === '') return { part, level: 'ok', says: `rules ${this.#ruleSet().digest}`, next: '' };
-    const says = `the last reload failed, the old version holds: ${this.#reloadTrouble}`;
-    return { part, level: 'degraded', says, next: 'mend the file, then postern reload' };
+  async #askAll(): Promise<HealthReport> {
+    return healthOfAll({
+      ...this.#need(),
+      rules: this.#ruleSet(),
+      reloadTrouble: this.#reloadTrouble,
+      scanners: this.#scanners,
+      expander: this.#version?.expander,
+      rates: this.#rates,
+      hops: [...(this.#routes?.hopsBySettings.values() ?? [])],
+    });
   }
 
   async #reload(): Promise<Reloaded> {
@@ -259,7 +270,7 @@ export class Postern {
     return { live, restart, rules: this.#ruleSet() };
   }
 
-  /** Closes an old version when the messages it has begun are surely done. */
+  /** What the new version does not use any more. */
   #retire(old: {
     routes: Routes | null;
     version: JudgeVersion | null;
@@ -269,17 +280,8 @@ export class Postern {
     const kept = new Set(this.#routes?.hopsBySettings.values());
     const hops = [...(old.routes?.hopsBySettings.values() ?? [])].filter(hop => !kept.has(hop));
     const scanners = old.scanners === this.#scanners ? [] : old.scanners;
-    const expanders = old.version === null ? [] : [old.version.expander];
-    const close = () => {
-      clearTimeout(timer);
-      this.#retired.delete(close);
-      return closeAll([...hops, ...scanners, ...expanders, ...(old.rates === null ? [] : [old.rates])]).catch(error =>
-        this.#log.error({ error: errorText(error) }, 'old version not closed'),
-      );
-    };
-    const timer = setTimeout(close, RETIRE_MS);
-    timer.unref();
-    this.#retired.add(close);
+    const others = [old.version?.expander, old.rates].filter(part => part !== undefined && part !== null);
+    this.#retired.add([...hops, ...scanners, ...others]);
   }
 
   #ports() {
@@ -294,6 +296,7 @@ export class Postern {
       counter: this.#counter,
       resolver,
       counters,
+      activity: this.#activity,
       log: this.#log,
     });
   }
@@ -321,6 +324,7 @@ export class Postern {
   async #openControl(settings: Settings): Promise<void> {
     const routes = controlRoutes({
       status: () => this.status(),
+      top: () => this.top(),
       reload: () => this.reload(),
       quarantine: () => this.#need().records.quarantine,
       deliver: deliverBy(() => this.#routes ?? createRoutes(this.#settings, this.#log)),
@@ -334,7 +338,7 @@ export class Postern {
     if (settings.http === 'off') return;
     const { metrics, pipeline } = this.#need();
     const load = () => ({ connections: this.#counter.total, scans: pipeline.inFlight() });
-    const routes = healthRoutes(() => this.health(), metrics, load);
+    const routes = healthRoutes(maxAgeMs => this.health(maxAgeMs), metrics, load);
     const server: HttpServer = createHttpServer({ name: 'http', routes, log: this.#log });
     this.#later('http', () => server.close());
     await server.listen(settings.http).catch(whyNotListening(settings.http, 'http'));
@@ -394,7 +398,3 @@ export class Postern {
 const MEMORY_COMMAND_MS = 500;
 /** A release waits for the next hop's reply to the dot. */
 const CONTROL_MS = 10 * 60_000;
-
-async function closeAll(parts: readonly { close(): Promise<void> }[]): Promise<void> {
-  await Promise.all(parts.map(part => part.close()));
-}

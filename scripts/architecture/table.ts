@@ -84,6 +84,10 @@ export const ALLOWED: Readonly<Record<string, { readonly modules: readonly strin
     why: 'makes the self-signed certificate with the openssl program',
   },
   'src/platform/control-client.ts': { modules: ['node:http'], why: 'the command line talks to the control socket' },
+  'src/assembly/listening.ts': {
+    modules: ['node:net'],
+    why: 'tries whether addresses can be listened on, before anything is started',
+  },
   'src/platform/unix-socket.ts': { modules: ['node:net'], why: 'asks a daemon on its unix socket whether it is well' },
   'src/platform/dns.ts': {
     modules: ['node:dns/promises'],

@@ -7,6 +7,7 @@ import { BadFile } from '../platform/problem.ts';
 import type { FileQuarantine } from '../quarantine/quarantine.ts';
 import type { DeleteResult, Deliver, ReleaseResult } from '../quarantine/release.ts';
 import type { HealthReport } from './health.ts';
+import type { TopSample } from './top.ts';
 
 /** The name of the socket in the data folder. */
 export const CONTROL_SOCKET = 'control.sock';
@@ -31,6 +32,7 @@ export interface Reloaded {
 
 export interface Controlled {
   status(): Promise<Status>;
+  top(): Promise<TopSample>;
   /** Throws BadFile: then nothing has changed. */
   reload(): Promise<Reloaded>;
   quarantine(): FileQuarantine;
@@ -41,6 +43,7 @@ export function controlRoutes(controlled: Controlled): HttpRoute[] {
   const { quarantine, deliver } = controlled;
   return [
     { method: 'GET', path: '/status', handler: async () => ({ status: 200, body: await controlled.status() }) },
+    { method: 'GET', path: '/top', handler: async () => ({ status: 200, body: await controlled.top() }) },
     { method: 'POST', path: '/reload', handler: () => reload(controlled) },
     {
       method: 'POST',

@@ -11,6 +11,7 @@ import type { Metrics } from '../platform/metrics.ts';
 import { clientsMax, openFilesMax } from '../platform/open-files.ts';
 import { confirmedName } from '../reputation/client-name.ts';
 import { ConnectionCounter, type Rates } from '../reputation/rates.ts';
+import { type Activity, watchedHold, watchedLedger } from './activity.ts';
 import type { Records } from './records.ts';
 import type { Routes } from './router.ts';
 import { turnedAwayCounter } from './turned-away.ts';
@@ -25,17 +26,18 @@ export interface GatewayParts {
   readonly resolver: Resolver;
   /** Made once. */
   readonly counters: GatewayCounters;
+  readonly activity: Activity;
   readonly log: Log;
 }
 
 export function gatewayPorts(parts: GatewayParts): GatewayPorts {
-  const { records, routes, scan, rates, counter, log, settings } = parts;
+  const { records, routes, scan, rates, counter, activity, log, settings } = parts;
   return {
     route: routes.route,
     spool: records.spool,
     scan,
-    quarantine: records.quarantine,
-    ledger: records.ledger,
+    quarantine: watchedHold(records.quarantine, activity),
+    ledger: watchedLedger(records.ledger, activity),
     marks: records.quarantine.marks,
     deliverable: (content, stamp) => deliverable(readPieces(content), stamp, settings.hostname),
     hopCapabilities: direction => routes.capabilities(direction),

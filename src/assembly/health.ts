@@ -6,6 +6,8 @@ import { errorText } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
 
 export interface HealthReport {
+  /** When the parts were asked, epoch milliseconds: a report is kept for some seconds. */
+  readonly askedAt: number;
   /** The worst of all parts. */
   readonly level: Health['level'];
   /** What mail is protected by now: `viruses`, `forged senders` … */
@@ -46,6 +48,7 @@ export function askHops(hops: Iterable<Pick<NextHop, 'name' | 'health'>>): Named
 
 /** Asks every part at once; one that does not answer in time is down. */
 export async function healthReport(ask: readonly (AskHealth | NamedAsk)[]): Promise<HealthReport> {
+  const askedAt = Date.now();
   const named = ask.map(one => (typeof one === 'function' ? { part: 'unknown', ask: one } : one));
   const asked = await Promise.all(named.map(askPart));
   const parts = asked.map(part => (LESSER.has(part.part) && part.level === 'down' ? { ...part, level: YELLOW } : part));
@@ -57,6 +60,7 @@ export async function healthReport(ask: readonly (AskHealth | NamedAsk)[]): Prom
   const working = new Set(asked.filter(part => part.level !== 'down').map(part => part.part));
   const known = Object.entries(PROTECTION);
   return {
+    askedAt,
     level,
     protects: known.filter(([part]) => working.has(part)).map(([, what]) => what),
     doesNotProtect: known.filter(([part]) => !working.has(part)).map(([, what]) => what),
@@ -90,14 +94,86 @@ export function threadHealth(longestMs: number): Health {
   return { part, level: 'degraded', says, next: 'all mail waited for that: report it, with the log of that time' };
 }
 
+/** The parts of a gateway that runs. */
+export interface AllParts {
+  readonly rules: { readonly digest: string };
+  /** Why the last reload failed, '' where it did not. */
+  readonly reloadTrouble: string;
+  readonly metrics: Pick<Metrics, 'turns'>;
+  readonly pipeline: { parts(): Promise<readonly Health[]> };
+  readonly scanners: readonly { health(): Promise<Health> }[];
+  readonly expander: { health(): Promise<Health> } | undefined;
+  readonly daemons: { health(): readonly Health[] };
+  readonly records: Readonly<Record<'store' | 'spool' | 'quarantine', { health(): Promise<Health> }>>;
+  readonly rates: { health(): Promise<Health> } | null;
+  readonly resolver: { health(): Health | Promise<Health> };
+  readonly hops: readonly Pick<NextHop, 'name' | 'health'>[];
+}
+
+export async function healthOfAll(parts: AllParts): Promise<HealthReport> {
+  const { metrics, pipeline, scanners, expander, daemons, records, rates, resolver, hops } = parts;
+  const ofPipeline = await pipeline.parts();
+  const missing = (part: string): Health => ({ part, level: 'down', says: 'not started', next: '' });
+  return healthReport([
+    () => reloadHealth(parts),
+    () => threadHealth(metrics.turns.lately()),
+    ...ofPipeline.map(health => () => health),
+    ...scanners.map(scanner => () => scanner.health()),
+    () => expander?.health() ?? missing('rules'),
+    ...daemons.health().map(health => () => health),
+    () => records.store.health(),
+    () => records.spool.health(),
+    () => records.quarantine.health(),
+    () => rates?.health() ?? missing('rates'),
+    () => resolver.health(),
+    ...askHops(hops),
+  ]);
+}
+
+/** After a reload that failed: the old version holds, and somebody believes in the new one. */
+function reloadHealth({ rules, reloadTrouble }: Pick<AllParts, 'rules' | 'reloadTrouble'>): Health {
+  const part = 'settings and rules';
+  if (reloadTrouble === '') return { part, level: 'ok', says: `rules ${rules.digest}`, next: '' };
+  const says = `the last reload failed, the old version holds: ${reloadTrouble}`;
+  return { part, level: 'degraded', says, next: 'mend the file, then postern reload' };
+}
+
+/** The last report, so that whoever asks often does not open a session to every next hop each time. */
+export class HealthCache {
+  readonly #ask: () => Promise<HealthReport>;
+  #last: HealthReport | null = null;
+  #asking: Promise<HealthReport> | null = null;
+
+  constructor(ask: () => Promise<HealthReport>) {
+    this.#ask = ask;
+  }
+
+  /** A report that is no older than `maxAgeMs`; who asks while the parts are being asked hears the same. */
+  async report(maxAgeMs: number): Promise<HealthReport> {
+    if (this.#last !== null && Date.now() - this.#last.askedAt < maxAgeMs) return this.#last;
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = null;
+    });
+    this.#last = await this.#asking;
+    return this.#last;
+  }
+}
+
 /** What is going on at this moment. */
 export interface Load {
   readonly connections: number;
   readonly scans: number;
 }
 
+/** A monitoring may ask as often as it likes: the next hops are asked no more often than this. */
+const PUBLIC_MAX_AGE_MS = 5000;
+
 /** /health: 200 while mail is taken and scanned, 503 when a part is down. /metrics: for Prometheus. */
-export function healthRoutes(report: () => Promise<HealthReport>, metrics: Metrics, load: () => Load): HttpRoute[] {
+export function healthRoutes(
+  report: (maxAgeMs: number) => Promise<HealthReport>,
+  metrics: Metrics,
+  load: () => Load,
+): HttpRoute[] {
   const connections = metrics.gauge('connections', 'SMTP connections that are open');
   const scans = metrics.gauge('scans_in_flight', 'Messages that wait for their verdict');
   return [
@@ -105,7 +181,8 @@ export function healthRoutes(report: () => Promise<HealthReport>, metrics: Metri
       method: 'GET',
       path: '/health',
       handler: async () => {
-        const body = await report();
+        const { askedAt, ...rest } = await report(PUBLIC_MAX_AGE_MS);
+        const body = { ...rest, askedAt, ageSeconds: Math.max(0, Math.round((Date.now() - askedAt) / 1000)) };
         return { status: body.level === 'down' ? 503 : 200, body };
       },
     },

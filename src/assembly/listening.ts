@@ -1,5 +1,8 @@
-// What an administrator is told when an address cannot be listened on.
+// Whether the addresses of the settings can be listened on, and what an administrator is told when one cannot. Called by
+// main.ts before anything is started. Takes no connection: who comes in this moment finds nobody, and tries again.
 
+import { createServer } from 'node:net';
+import type { Settings } from '../config/settings.ts';
 import { errorText } from '../platform/log.ts';
 
 const NEXT: Readonly<Record<string, string>> = {
@@ -16,4 +19,21 @@ export function whyNotListening(place: { host: string; port: number }, setting: 
       `cannot listen on ${place.host}:${place.port} (setting ${setting}): ${NEXT[code] ?? errorText(error)}`,
     );
   };
+}
+
+/** Throws for the first address that is not to be had, before children and databases were started for nothing. */
+export async function checkFree({ listeners, http }: Pick<Settings, 'listeners' | 'http'>): Promise<void> {
+  const places = [
+    ...listeners.map(({ name, address }) => ({ address, setting: `listeners, ${name}` })),
+    ...(http === 'off' ? [] : [{ address: http, setting: 'http' }]),
+  ];
+  for (const { address, setting } of places) await tryPlace(address).catch(whyNotListening(address, setting));
+}
+
+function tryPlace({ host, port }: { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer(socket => socket.destroy());
+    server.once('error', reject);
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve()));
+  });
 }

@@ -29,6 +29,8 @@ export interface PipelineOptions extends Omit<JudgeOptions, 'log'> {
 export interface Pipeline extends ScanService {
   scan: Producer['scan'];
   inFlight(): number;
+  /** Of those, the ones that this host's worker has begun. */
+  inWork(): number;
   /** Queue and worker, one row each. */
   parts(): Promise<readonly Health[]>;
 }
@@ -58,7 +60,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     spool,
     judge: createJudge(options),
     concurrency,
-    isWanted: id => service.isWanted(id),
+    producer: service,
     log,
     ...(options.stuckMs === undefined ? {} : { stuckMs: options.stuckMs }),
     ...(options.lockMs === undefined ? {} : { lockMs: options.lockMs }),
@@ -69,6 +71,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     notReady: () => service.notReady(),
     scan: (entry, deadline, signal) => service.scan(entry, deadline, signal),
     inFlight: () => service.inFlight(),
+    inWork: () => worker.running(),
     parts,
     health: async () => {
       const [ofQueue, ofWorker] = await parts();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { messageCounter } from '../../../src/assembly/gateway.ts';
-import { askHops, healthReport, healthRoutes } from '../../../src/assembly/health.ts';
+import { askHops, HealthCache, healthReport, healthRoutes } from '../../../src/assembly/health.ts';
 import { createNextHop } from '../../../src/delivery/next-hop.ts';
 import type { MailId } from '../../../src/mail/mail-id.ts';
 import type { Health } from '../../../src/mail/ports.ts';
@@ -96,4 +96,32 @@ test('metrics count messages, time, silent scanners and what is going on now', a
   ]) {
     assert.ok(lines.includes(expected), expected);
   }
+});
+
+test('who asks often is told the last report, and how old it is; the parts are asked again after five seconds', async t => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+  let asked = 0;
+  const cache = new HealthCache(async () => {
+    asked += 1;
+    return healthReport([() => part('rules', 'ok')]);
+  });
+  const routes = healthRoutes(
+    maxAgeMs => cache.report(maxAgeMs),
+    createMetrics(),
+    () => ({ connections: 0, scans: 0 }),
+  );
+  const get = async () => {
+    const answer = await routes[0]?.handler({ params: {}, query: {}, body: undefined });
+    return (answer?.body as { ageSeconds?: number }).ageSeconds;
+  };
+  assert.deepEqual(await Promise.all([get(), get()]), [0, 0]);
+  assert.equal(asked, 1, 'two at once share one asking');
+  t.mock.timers.tick(4000);
+  assert.equal(await get(), 4);
+  assert.equal(asked, 1);
+  t.mock.timers.tick(1000);
+  assert.equal(await get(), 0);
+  assert.equal(asked, 2);
+  await cache.report(0);
+  assert.equal(asked, 3, 'doctor asks afresh');
 });
