@@ -27,6 +27,28 @@ export function encodeAnswer(answer: Answer): string {
   return JSON.stringify({ kind: 'failed', reason: 'the report is too large' });
 }
 
+/** The same bounds for an answer that stays in this process, where it costs no JSON unless it is large. */
+export function boundedAnswer(answer: Answer): Answer {
+  if (answer.kind === 'failed' || roughBytes(answer.report) < ANSWER_MAX_BYTES / 4) return answer;
+  return decodeAnswer(answer.report.id, encodeAnswer(answer)) ?? { kind: 'failed', reason: 'the report is too large' };
+}
+
+/** More than it will be: names, numbers and braces are short, and a character of JSON is six bytes at most. */
+function roughBytes({ findings, summary }: Report): number {
+  const { from = [], linkDomains = [], attachments = [] } = summary ?? {};
+  const lists = [...from, ...linkDomains, ...attachments.map(attachment => JSON.stringify(attachment))];
+  const words = [summary?.subject ?? '', summary?.messageId ?? '', ...lists].reduce(
+    (sum, word) => sum + word.length,
+    0,
+  );
+  return findings.reduce((sum, finding) => sum + 200 + wordsOf(finding), 6 * words);
+}
+
+function wordsOf(finding: Stated): number {
+  if (finding.kind === 'hit') return 6 * finding.evidence.length;
+  return finding.kind === 'auth' ? 6 * JSON.stringify(finding).length : 0;
+}
+
 /** null for what is no answer for this message. */
 export function decodeAnswer(id: MailId, text: string): Answer | null {
   try {

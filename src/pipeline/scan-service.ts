@@ -37,6 +37,8 @@ export interface Producer extends ScanService {
   scan(entry: SpoolEntry, deadline: number, signal?: AbortSignal): Promise<Report>;
   /** Does somebody still wait for this verdict? */
   isWanted(id: MailId): boolean;
+  /** The verdict, from a worker in this process: false where nobody waits for it. */
+  settle(id: MailId, answer: Answer): boolean;
   /** Messages whose verdict is awaited. */
   inFlight(): number;
 }
@@ -88,6 +90,10 @@ class Service implements Producer {
 
   isWanted(id: MailId): boolean {
     return this.#reader.isExpected(id);
+  }
+
+  settle(id: MailId, answer: Answer): boolean {
+    return this.#reader.settle(id, answer);
   }
 
   inFlight(): number {

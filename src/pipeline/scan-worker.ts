@@ -10,9 +10,10 @@ import { failpoint } from '../platform/failpoint.ts';
 import { errorText, type Log } from '../platform/log.ts';
 import { createWorker, type JobQueue, type JobWorker, type MakeWorker, type QueueOptions } from '../platform/queue.ts';
 import { connectRedis, type RedisConnection, type RedisOptions } from '../platform/redis.ts';
-import { type Answer, encodeAnswer } from './answer.ts';
+import { type Answer, boundedAnswer, encodeAnswer } from './answer.ts';
 import { parseJob, type QueueNames, type ScanJob } from './job.ts';
 import type { Judge } from './judge.ts';
+import type { Producer } from './scan-service.ts';
 
 export interface ScanWorkerOptions {
   readonly redis: RedisOptions;
@@ -24,8 +25,8 @@ export interface ScanWorkerOptions {
   readonly judge: Judge;
   /** Jobs at once: most of their time they wait for others. */
   readonly concurrency: number;
-  /** Where the producer is in this process: a verdict nobody waits for is not made. */
-  readonly isWanted?: (id: MailId) => boolean;
+  /** Where the producer is in this process: a verdict nobody waits for is not made, and the others go straight to it. */
+  readonly producer?: Pick<Producer, 'isWanted' | 'settle'>;
   readonly log: Log;
   /** A worker with free hands that leaves a job waiting for so long is replaced. */
   readonly stuckMs?: number;
@@ -105,7 +106,7 @@ class Consumer implements ScanWorker {
   async close(): Promise<void> {
     clearInterval(this.#watch);
     // Where the producer is in this process it was closed before: nobody waits for what is still in work.
-    if (this.#options.isWanted !== undefined) this.#closing.abort(new Error('closing'));
+    if (this.#options.producer !== undefined) this.#closing.abort(new Error('closing'));
     await Promise.all([...this.#retired, this.#worker.close(DRAIN_MS)]);
     this.#closing.abort(new Error('closing'));
     await this.#connection.close();
@@ -133,7 +134,8 @@ class Consumer implements ScanWorker {
     try {
       const answer = await this.#judged(job, this.#endOf(signal));
       await failpoint('scan.answer');
-      if (answer !== null) await this.#answer(job, answer);
+      if (answer === null || this.#options.producer?.settle(job.id, boundedAnswer(answer)) === true) return;
+      await this.#answer(job, answer);
     } catch (error) {
       this.#options.log.warn({ id: job.id, err: errorText(error) }, 'verdict could not be sent');
     } finally {
@@ -147,14 +149,14 @@ class Consumer implements ScanWorker {
    */
   #endOf(taken: AbortSignal): AbortSignal {
     const closing = this.#closing.signal;
-    return this.#options.isWanted === undefined ? AbortSignal.any([taken, closing]) : closing;
+    return this.#options.producer === undefined ? AbortSignal.any([taken, closing]) : closing;
   }
 
   #notWanted(job: ScanJob): string | null {
     if (Date.now() >= job.deadline) return 'its deadline has passed';
     // Sent again after Redis forgot it, or taken from us and given back: one run is enough.
     if (this.#working.has(job.id)) return 'it is in work already';
-    return this.#options.isWanted?.(job.id) === false ? 'nobody waits for it' : null;
+    return this.#options.producer?.isWanted(job.id) === false ? 'nobody waits for it' : null;
   }
 
   /** null where it is no longer ours to answer. */

@@ -24,6 +24,8 @@ export interface VerdictReader {
   /** Waits for the verdict of `id` until the signal fires; then rejects with its reason. */
   expect(id: MailId, signal: AbortSignal): Promise<Answer>;
   isExpected(id: MailId): boolean;
+  /** An answer that comes another way; false where nobody waits for it. */
+  settle(id: MailId, answer: Answer): boolean;
   /** The job is in Redis: from now on it can be lost. */
   sent(id: MailId): void;
   close(): Promise<void>;
@@ -97,6 +99,11 @@ export function createVerdictReader(options: VerdictReaderOptions): VerdictReade
   return {
     isReady: () => subscription.isReady(),
     isExpected: id => pending.has(id),
+    settle: (id, answer) => {
+      const one = pending.get(id);
+      one?.settle(answer);
+      return one !== undefined;
+    },
     sent: id => {
       const one = pending.get(id);
       if (one !== undefined) one.looked = Date.now();

@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { MailError } from '../../src/mail/error.ts';
 import type { Scanner, ScanTask } from '../../src/mail/ports.ts';
 import { queueNames } from '../../src/pipeline/job.ts';
+import { createJudge } from '../../src/pipeline/judge.ts';
 import { createPipeline, type PipelineOptions } from '../../src/pipeline/pipeline.ts';
 import { createScanService } from '../../src/pipeline/scan-service.ts';
 import { createScanWorker } from '../../src/pipeline/scan-worker.ts';
@@ -67,6 +68,26 @@ function pipelineOn(redis: TestRedis, more: Partial<PipelineOptions> = {}) {
   return pipeline;
 }
 
+/** Producer and worker that do not know each other, as in two processes: all goes through Redis. */
+async function readyApart(redis: TestRedis, parts: PipelineOptions['parts']) {
+  const names = queueNames('test', 'host-1');
+  const queueOptions = { url: redis.url, prefix: 'test', name: names.queue, log };
+  const connection = { url: redis.url, name: 'test', commandTimeoutMs: 1000, log };
+  const queue = createQueue(queueOptions);
+  const limits = { scans: 300, bytes: 1e9 };
+  const service = createScanService({ redis: connection, queue, names, limits, log });
+  const judge = createJudge({ parts, expandThreads: 2, expandMs: 5000, scannerMs: {}, log });
+  const common = { queueOptions, queue, names, log, spool: fakeSpool, judge, concurrency: 8 };
+  const worker = createScanWorker({ redis: connection, ...common });
+  closers.get(redis)?.push(
+    () => service.close(),
+    () => worker.close(),
+    () => queue.close(),
+  );
+  await waitFor('ready', () => service.notReady() === null);
+  return service;
+}
+
 async function readyPipeline(redis: TestRedis, more: Partial<PipelineOptions> = {}) {
   const pipeline = pipelineOn(redis, more);
   await waitFor('ready', () => pipeline.notReady() === null);
@@ -109,6 +130,49 @@ test('a message is scanned by all phases and its report comes back', async t => 
   assert.equal(report.findings[0]?.kind === 'hit' && report.findings[0].symbol, 'GATE');
   assert.deepEqual(Object.keys(report.ms), ['rules', 'gate']);
   assert.equal((await pipeline.health()).level, 'ok');
+});
+
+test('the verdict of a worker elsewhere comes through Redis', async t => {
+  const redis = await redisFor(t);
+  if (redis === null) return;
+  const { scanner, open } = gate();
+  open();
+  const service = await readyApart(redis, partsWith(scanner));
+  const entries = Array.from({ length: 20 }, () => fakeEntry());
+  const reports = await Promise.all(entries.map(entry => service.scan(entry, soon())));
+  assert.deepEqual(
+    reports.map(({ id, findings }) => [id, findings.length]),
+    entries.map(({ id }) => [id, 1]),
+  );
+});
+
+test('a worker elsewhere sends its verdict again when Redis is back and empty', async t => {
+  const redis = await redisFor(t);
+  if (redis === null) return;
+  const { scanner, open, seen } = gate();
+  const service = await readyApart(redis, partsWith(scanner));
+  const entry = fakeEntry();
+  const scan = service.scan(entry, soon());
+  await waitFor('scanning', () => seen.length > 0);
+  await redis.kill();
+  await waitFor('noticed', () => service.notReady() === 'queue away');
+  open();
+  await redis.start();
+  assert.equal((await scan).id, entry.id);
+});
+
+test('a verdict that is made in this process needs no Redis any more', async t => {
+  const redis = await redisFor(t);
+  if (redis === null) return;
+  const { scanner, open, seen } = gate();
+  const pipeline = await readyPipeline(redis, { parts: partsWith(scanner) });
+  const entry = fakeEntry();
+  const scan = pipeline.scan(entry, soon());
+  await waitFor('scanning', () => seen.length > 0);
+  redis.freeze();
+  open();
+  assert.equal((await scan).id, entry.id);
+  redis.thaw();
 });
 
 test('Redis that is down at the start is refused at once, and mail flows when it comes', async t => {
@@ -196,8 +260,8 @@ test('a verdict that does not come by its deadline is a deferral, not a wait', a
   const redis = await redisFor(t);
   if (redis === null) return;
   const { scanner, open, seen } = gate();
-  const pipeline = await readyPipeline(redis, { parts: partsWith(scanner) });
-  const scan = pipeline.scan(fakeEntry(), soon(1500));
+  const service = await readyApart(redis, partsWith(scanner));
+  const scan = service.scan(fakeEntry(), soon(1500));
   await waitFor('scanning', () => seen.length > 0);
   redis.freeze();
   open();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import type { Finding, Report } from '../../../src/mail/finding.ts';
-import { ANSWER_MAX_BYTES, decodeAnswer, encodeAnswer } from '../../../src/pipeline/answer.ts';
+import { ANSWER_MAX_BYTES, boundedAnswer, decodeAnswer, encodeAnswer } from '../../../src/pipeline/answer.ts';
 import { fakeEntry, newId, plainCombine } from '../../support/scan-fakes.ts';
 
 const entry = fakeEntry();
@@ -39,6 +39,19 @@ test('a report that is far too large keeps malware and what has points', () => {
   const kept = answer?.kind === 'report' ? answer.report.findings : [];
   assert.equal(kept[0]?.kind, 'malware');
   assert.equal(kept[1]?.points, 5);
+});
+
+test('an answer that stays in the process has the same bounds', () => {
+  const small = { kind: 'report', report: reportOf(hits(3, 10)) } as const;
+  assert.equal(boundedAnswer(small), small);
+  for (const [count, size] of [
+    [1, 100_000],
+    [900, 300],
+    [9000, 300],
+  ] as const) {
+    const large = { kind: 'report', report: reportOf(hits(count, size)) } as const;
+    assert.deepEqual(boundedAnswer(large), decodeAnswer(entry.id, encodeAnswer(large)));
+  }
 });
 
 for (const [name, text] of [
