@@ -4,6 +4,7 @@
 import type { Health } from '../mail/ports.ts';
 import { errorText } from '../platform/log.ts';
 import { compiled, type Queries, type Query, type Step, sqliteQueries } from './queries.ts';
+import { ReadEnd } from './read-end.ts';
 import { type ClientLimits, ThreadClient } from './thread-client.ts';
 import { type Trouble, Writer } from './writer.ts';
 
@@ -41,7 +42,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const thread = { path: options.path, busyMs: options.busyMs ?? 5000 };
   const writer = await Writer.open(() => ThreadClient.start({ ...thread, role: 'writer' }, limits));
   try {
-    return new SqliteStore(writer, await ThreadClient.start({ ...thread, role: 'reader' }, limits));
+    return new SqliteStore(writer, await ReadEnd.open(() => ThreadClient.start({ ...thread, role: 'reader' }, limits)));
   } catch (error) {
     await writer.close();
     throw error;
@@ -51,7 +52,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 /** Opens it for reading only, also beside the running gateway: for commands that print. Throws MailError. */
 export async function openReadOnly(options: StoreOptions): Promise<Reader> {
   const thread = { path: options.path, busyMs: options.busyMs ?? 5000, role: 'reader' } as const;
-  return new SqliteReader(await ThreadClient.start(thread, limitsOf(options)));
+  return new SqliteReader(await ReadEnd.open(() => ThreadClient.start(thread, limitsOf(options))));
 }
 
 function limitsOf({ queueMax = 1000, deadlineMs = 30_000 }: StoreOptions): ClientLimits {
@@ -60,27 +61,27 @@ function limitsOf({ queueMax = 1000, deadlineMs = 30_000 }: StoreOptions): Clien
 
 class SqliteReader implements Reader {
   protected readonly queries = sqliteQueries();
-  protected readonly reader: ThreadClient;
+  readonly #reader: ReadEnd;
 
-  constructor(reader: ThreadClient) {
-    this.reader = reader;
+  constructor(reader: ReadEnd) {
+    this.#reader = reader;
   }
 
   async read<Row>(build: (db: Queries) => Query<Row>): Promise<readonly Row[]> {
-    const answer = await this.reader.ask([compiled(build(this.queries))]);
+    const answer = await this.#reader.ask([compiled(build(this.queries))]);
     // The rows are what the query's type says: the tables are STRICT, and the migrations make them.
     return 'rows' in answer ? (answer.rows as readonly Row[]) : [];
   }
 
   async close(): Promise<void> {
-    await this.reader.close();
+    await this.#reader.close();
   }
 }
 
 class SqliteStore extends SqliteReader implements Store {
   readonly #writer: Writer;
 
-  constructor(writer: Writer, reader: ThreadClient) {
+  constructor(writer: Writer, reader: ReadEnd) {
     super(reader);
     this.#writer = writer;
   }
@@ -100,8 +101,6 @@ class SqliteStore extends SqliteReader implements Store {
       const says = `cannot be written since ${new Date(trouble.since).toISOString()}, no mail is taken: ${trouble.says}`;
       return { part: 'database', level: 'down', says, next: 'mend that; Postern finds out by itself' };
     }
-    const { over } = this.reader;
-    if (over !== '') return { part: 'database', level: 'down', says: over, next: 'restart Postern' };
     if (this.#writer.isBusy) {
       return { part: 'database', level: 'degraded', says: 'too many writes wait', next: 'is the disk slow or full?' };
     }

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+
+import { ReadEnd } from '../../../src/store/read-end.ts';
+import { Sqlite } from '../../../src/store/sqlite.ts';
+import { ThreadClient } from '../../../src/store/thread-client.ts';
+import { temporaryFolder } from '../../support/sample-record.ts';
+import { waitFor } from '../../support/wait-for.ts';
+
+const QUESTION = [{ sql: 'SELECT max(version) > 0 AS n FROM migrations', parameters: [], mustChange: null }];
+const ANSWER = [{ n: 1 }];
+
+async function reader(t: TestContext) {
+  const path = join(await temporaryFolder(t), 'postern.db');
+  Sqlite.openWriter({ path, busyMs: 50 }).close();
+  const clients: ThreadClient[] = [];
+  const fails = { left: 0 };
+  const made = await ReadEnd.open(async () => {
+    if (fails.left-- > 0) throw new Error('the test says no');
+    const client = await ThreadClient.start({ path, busyMs: 50, role: 'reader' }, { queueMax: 10, deadlineMs: 5000 });
+    clients.push(client);
+    return client;
+  });
+  t.after(() => made.close());
+  const ask = async () => {
+    const answer = await made.ask(QUESTION);
+    return 'rows' in answer ? answer.rows : [];
+  };
+  return { ask, clients, fails, made };
+}
+
+test('a reading thread that died is started again by the next question, once for all who ask', async t => {
+  const { ask, clients } = await reader(t);
+  await clients[0]?.close();
+  assert.deepEqual(await Promise.all([ask(), ask(), ask()]), [ANSWER, ANSWER, ANSWER]);
+  assert.equal(clients.length, 2);
+});
+
+test('a reading thread that cannot be started is tried again', async t => {
+  const { ask, clients, fails } = await reader(t);
+  fails.left = 1;
+  await clients[0]?.close();
+  await assert.rejects(ask(), /the test says no/);
+  await waitFor('another thread', () =>
+    ask().then(
+      rows => rows.length === 1,
+      () => false,
+    ),
+  );
+  assert.equal(clients.length, 2);
+});
+
+test('a reading end that was closed starts nothing', async t => {
+  const { ask, clients, made } = await reader(t);
+  await made.close();
+  await assert.rejects(ask(), /closed/);
+  assert.equal(clients.length, 1);
+});
