@@ -25,6 +25,7 @@ types=$!
 trap 'kill $types 2>/dev/null || :' EXIT
 step 'format and lint' biome check --error-on-warnings .
 step 'generated documentation' node scripts/generate-docs.ts --check
+step 'dependencies and secrets' node scripts/audit.ts
 step 'types' wait $types
 trap - EXIT
 # Many of them wait for a deadline or a child: more of them at once than there are cores.
