@@ -102,7 +102,7 @@ class Auditor {
   }
 
   #copy(copy: Copy): void {
-    if (rest(copy.sent).includes(copy.rcpt)) return this.#wrong(copy, 'no end of it was reached');
+    if (rest(copy.sent).includes(copy.rcpt)) this.#wrong(copy, 'no end of it was reached');
     for (const row of copy.rows) this.#row(copy, row);
     for (const arrival of copy.arrivals) this.#arrival(copy, arrival);
     this.#refusal(copy);

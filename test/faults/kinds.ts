@@ -102,10 +102,29 @@ export const NAMES = Object.keys(FAILPOINTS) as readonly FailpointName[];
 export const FAILPOINT_FAULTS: readonly Fault[] = NAMES.flatMap(name => [
   failpointFault(name, 'kill'),
   failpointFault(name, 'throw'),
-  ...(name === 'store.write' || name === 'store.read' ? [] : [failpointFault(name, 'stall 300')]),
+  // The threads of the database wait for nothing.
+  ...(name.startsWith('store.') ? [] : [failpointFault(name, 'stall 300')]),
   ...(IO.includes(name) ? [failpointFault(name, 'ENOSPC')] : []),
   ...(ON_THREADS.includes(name) ? [failpointFault(name, 'exit')] : []),
 ]);
+
+/** The slowest machine brings a message by each place within this. */
+const SURELY_REACHED_MS = 60_000;
+
+/** In the short run: each place once with an error, and where that says the most with something worse. */
+export const SHORT_FAILPOINT_FAULTS: readonly Fault[] = [
+  ...NAMES.map(name => failpointFault(name, 'throw', SURELY_REACHED_MS)),
+  ...(['spool.write', 'hold.sync', 'file.rename', 'store.write'] as const).map(name =>
+    failpointFault(name, 'ENOSPC', SURELY_REACHED_MS),
+  ),
+  ...(['thread.expand', 'store.committed', 'store.read'] as const).map(name =>
+    failpointFault(name, 'exit', SURELY_REACHED_MS),
+  ),
+  // Between what is safe and its reply, and between the next hop's word and ours: where mail could be lost or doubled.
+  ...(['hop.answer', 'hold.row', 'release.answer'] as const).map(name =>
+    failpointFault(name, 'kill', SURELY_REACHED_MS),
+  ),
+];
 
 /** False where nobody came by in time. */
 export function failpointFault(name: FailpointName, action: string, withinMs = REACHED_WITHIN_MS): Fault {
