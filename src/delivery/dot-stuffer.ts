@@ -1,5 +1,6 @@
 // Makes message bytes fit for DATA: a dot at the start of a line is doubled (RFC 5321 section 4.5.2), and nothing
-// leaves that another server could take for the end of the message: a bare CR or LF is an error (I10), not repaired.
+// leaves that another server could take for the end of the message: a bare CR or LF, or a NUL that it might drop, is an
+// error (I10), not repaired.
 
 import { MailError } from '../mail/error.ts';
 import { orAborted } from '../platform/deadline.ts';
@@ -14,15 +15,16 @@ export class DotStuffer {
   #before = LF;
   #isLineStart = true;
 
-  /** The same memory where nothing had to change. Throws MailError on a bare CR or LF. */
+  /** The same memory where nothing had to change. Throws MailError on a bare CR or LF and on NUL. */
   push(chunk: Uint8Array): Uint8Array {
+    if (chunk.includes(0)) throw unfit('a NUL');
     let before = this.#before;
     let isLineStart = this.#isLineStart;
     let from = 0;
     const pieces: Uint8Array[] = [];
     for (let i = 0; i < chunk.length; i++) {
       const byte = chunk[i] ?? 0;
-      if ((byte === LF) !== (before === CR)) throw bareNewline();
+      if ((byte === LF) !== (before === CR)) throw unfit('a bare CR or LF');
       if (isLineStart && byte === DOT) {
         pieces.push(chunk.subarray(from, i), Buffer.from('.'));
         from = i;
@@ -37,7 +39,7 @@ export class DotStuffer {
 
   /** What ends the message: with a line end first where its last line has none. */
   end(): string {
-    if (this.#before === CR) throw bareNewline();
+    if (this.#before === CR) throw unfit('a bare CR or LF');
     return this.#isLineStart ? '.\r\n' : '\r\n.\r\n';
   }
 }
@@ -75,6 +77,6 @@ export async function* stuffed(
   }
 }
 
-function bareNewline(): MailError {
-  return new MailError('unknownError', 'the body has a bare CR or LF: refused to pass it on');
+function unfit(what: string): MailError {
+  return new MailError('unknownError', `the body has ${what}: refused to pass it on`);
 }

@@ -31,7 +31,7 @@ const CASES: readonly [string, string, string][] = [
   ['a dot alone on a line', 'a\r\n.\r\nb\r\n', 'a\r\n..\r\nb\r\n.\r\n'],
   ['two dots', 'a\r\n..b\r\n', 'a\r\n...b\r\n.\r\n'],
   ['dots inside a line', 'a.b.\r\n', 'a.b.\r\n.\r\n'],
-  ['NUL and 8-bit bytes', '\x00\xff\r\n', '\x00\xff\r\n.\r\n'],
+  ['8-bit bytes', '\x80\xff\r\n', '\x80\xff\r\n.\r\n'],
 ];
 
 for (const [what, input, expected] of CASES) {
@@ -42,6 +42,8 @@ for (const [what, input, expected] of CASES) {
 
 for (const [what, input] of [
   ['a bare LF', 'a\nb\r\n'],
+  ['a NUL', 'a\0b\r\n'],
+  ['a NUL that hides an end', 'a\r\n\0.\r\n'],
   ['an LF at the start', '\na\r\n'],
   ['a bare CR', 'a\rb\r\n'],
   ['a CR at the end', 'a\r\n\r'],
