@@ -60,7 +60,8 @@ export class LineClient {
   }
 
   static async open(port: number, localAddress = '127.0.0.1'): Promise<LineClient> {
-    const socket = connect({ port, host: '127.0.0.1', localAddress });
+    // No delay: what a test writes in two pieces must leave in two.
+    const socket = connect({ port, host: '127.0.0.1', localAddress, noDelay: true });
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     return new LineClient(socket);
   }
