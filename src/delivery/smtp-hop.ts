@@ -89,8 +89,8 @@ export class SmtpHop implements NextHop {
     const onOuter = () => control.abort(signal.reason);
     if (signal.aborted) onOuter();
     signal.addEventListener('abort', onOuter, { once: true });
-    const late = new DeadlinePassed(`${this.name}: no connection within ${openMs} ms`);
-    const timer = setTimeout(() => control.abort(late), openMs);
+    const onLate = () => control.abort(new DeadlinePassed(`${this.name}: no connection within ${openMs} ms`));
+    const timer = setTimeout(onLate, openMs);
     try {
       return await this.#lease(control.signal, fresh);
     } finally {

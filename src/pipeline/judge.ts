@@ -101,9 +101,9 @@ export function createJudge(options: JudgeOptions): Judge {
   /** 'killed' where the message itself was too much for a thread; rejects where time or the outside was at fault. */
   async function oneTry(expander: Expander, entry: SpoolEntry, signal: AbortSignal): Promise<Expanded | 'killed'> {
     const release = await slots.take(signal);
-    const own = new DeadlinePassed(`killed after ${options.expandMs} ms`);
     const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(own), options.expandMs);
+    const onLate = () => timeout.abort(new DeadlinePassed(`killed after ${options.expandMs} ms`));
+    const timer = setTimeout(onLate, options.expandMs);
     const both = AbortSignal.any([signal, timeout.signal]);
     try {
       return sound(await orAborted(both, Promise.resolve(expander.expand(entry, both))));

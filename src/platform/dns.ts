@@ -142,7 +142,7 @@ export class CachedResolver implements Resolver {
     const outcome = await (signal === undefined ? lookup : orAborted(signal, lookup));
     if ('code' in outcome) throw new DnsError(outcome.code, what);
     // A copy: mailauth sorts what it gets in place.
-    return structuredClone(outcome.records) as DnsRecords[T];
+    return outcome.records.map(copied) as DnsRecords[T];
   }
 
   stats(): DnsStats {
@@ -260,6 +260,11 @@ function codeOf(error: unknown): string {
   if (error instanceof Error && error.name === 'DeadlinePassed') return 'ETIMEOUT';
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
   return typeof code === 'string' && code !== '' ? code : 'ESERVFAIL';
+}
+
+function copied(record: DnsRecords[DnsType][number]): typeof record {
+  if (typeof record === 'string') return record;
+  return Array.isArray(record) ? [...record] : { ...record };
 }
 
 function sizeOf(outcome: Outcome): number {

@@ -11,6 +11,9 @@ import { PIECE_BYTES, readPieces } from '../../platform/content.ts';
 import { orAborted } from '../../platform/deadline.ts';
 import { type ClamdAddress, ClamdLink, ClamdLost } from './clamd-link.ts';
 
+/** Of conversations that have ended as they should: an error made for each would cost a stack. */
+const OVER = new Error('the conversation is over');
+
 /** Once more, and slower: clamd was restarted, or its words were lost in a reset (see ClamdLink). */
 const PACES_MS = [0, 5, 20];
 
@@ -106,7 +109,7 @@ async function converse({ address, paceMs }: Line, signal: AbortSignal, talk: Ta
     return await orAborted(either, talk(new LinkedClam(connect), current, fail));
   } finally {
     (link as ClamdLink | null)?.destroy();
-    control.abort();
+    control.abort(OVER);
   }
 }
 

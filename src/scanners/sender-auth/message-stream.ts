@@ -9,6 +9,8 @@ import { readPieces } from '../../platform/content.ts';
 /** Postfix takes 100 KiB of headers; mail in use stays far below. */
 export const HEAD_MAX_BYTES = 256 * 1024;
 
+const EMPTY_LINE = Buffer.from('\r\n');
+
 /** The header section is longer than HEAD_MAX_BYTES. */
 export class HeadTooLarge extends Error {
   override readonly name = 'HeadTooLarge';
@@ -27,7 +29,9 @@ export async function withMessage<T>(
   try {
     const { head, rest } = await readHead(pieces);
     const trimmed = Buffer.from(trimSignatures(head, message.maxSignatures), 'latin1');
-    stream = Readable.from(bytes(trimmed, rest, pieces), { objectMode: false });
+    // Without a signature nobody asks about the body; the verifier reads the header for its authors.
+    const isSigned = /^dkim-signature[ \t]*:/im.test(head);
+    stream = Readable.from(isSigned ? bytes(trimmed, rest, pieces) : [trimmed, EMPTY_LINE], { objectMode: false });
     return await read(stream);
   } finally {
     stream?.destroy();

@@ -160,3 +160,29 @@ test('addresses of any form go in and are found', async t => {
   await ledger.record(ledgerRecord({ id: newId(), to: [odd] }));
   assert.equal((await traceByAddress(store, recipient(odd).address.text, 5)).length, 1);
 });
+
+test('unknownBefore: one of an earlier run, and one that ended so just now, are recognised', async t => {
+  const { store, ledger } = await books(t);
+  const id = newId();
+  await ledger.record(ledgerRecord({ id, state: 'unknown' }));
+  const later = createLedger(store, silentLog());
+  assert.equal(await later.unknownBefore(spoolEntry(newId())), id);
+  const second = newId();
+  await later.record(ledgerRecord({ id: second, state: 'unknown' }));
+  assert.equal(await later.unknownBefore(spoolEntry(newId())), second);
+});
+
+test('unknownBefore: a message like no other asks the database only once', async t => {
+  const { store } = await books(t);
+  let reads = 0;
+  const counted = {
+    ...store,
+    read: ((query: Parameters<typeof store.read>[0]) => {
+      reads++;
+      return store.read(query);
+    }) as typeof store.read,
+  };
+  const ledger = createLedger(Object.setPrototypeOf(counted, store), silentLog());
+  for (let i = 0; i < 5; i++) assert.equal(await ledger.unknownBefore(spoolEntry(newId())), null);
+  assert.equal(reads, 1);
+});
