@@ -9,6 +9,8 @@ import type { Verdict } from './verdict.ts';
 
 /** Symbols named in X-Spam-Status; all of them stand in the ledger. */
 const TESTS_MAX = 200;
+/** More than signatures are looked at; whatever a scanner says, the header stays one that servers take. */
+const RESULTS_MAX = 100;
 
 export interface StampFacts {
   readonly id: MailId;
@@ -62,7 +64,7 @@ function reportValue({ id, report, verdict }: StampFacts): string {
 }
 
 function authenticationResults({ hostname, report }: StampFacts): string {
-  const results = report.findings.filter(finding => finding.kind === 'auth');
+  const results = report.findings.filter(finding => finding.kind === 'auth').slice(0, RESULTS_MAX);
   if (results.length === 0) return `${hostname}; none`;
   return [hostname, ...results.map(authResult)].join('; ');
 }

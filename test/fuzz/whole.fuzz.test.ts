@@ -198,7 +198,7 @@ function checkDelivery(bytes: Buffer, block: string): void {
   const filter = new HeaderFilter(HOST);
   const kept = Buffer.concat([...filter.push(bytes), ...filter.end()]).toString('latin1');
   const head = kept.startsWith('\r\n') ? '' : (kept.split('\r\n\r\n')[0] ?? '');
-  assert.doesNotMatch(head, /(?:^|\r\n)(?:x-spam-|x-postern-)/i);
+  assert.doesNotMatch(head, /(?:^|\r\n)x-(?:spam|postern)-[^\r\n:]*:/i);
   const stuffer = new DotStuffer();
   const wire = Buffer.concat([stuffer.push(Buffer.from(block + kept, 'latin1')), Buffer.from(stuffer.end())]);
   const { content, behind } = new DotReader().read(Buffer.concat([wire, Buffer.from('QUIT')]));

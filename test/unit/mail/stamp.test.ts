@@ -148,3 +148,9 @@ test('a thousand findings make a header that is long, but bounded', () => {
 test('a date is written in UTC with two digits for the day (RFC 5322 3.3)', () => {
   assert.equal(rfc5322Date(AT), 'Tue, 03 Nov 2026 05:07:02 +0000');
 });
+
+test('results beyond all measure do not make the header so', () => {
+  const findings = Array.from({ length: 4000 }, () => auth({}));
+  const results = fields({ report: { ...report(ID), findings } }).get('Authentication-Results') ?? '';
+  assert.equal(results.split('; ').length, 101);
+});
