@@ -58,15 +58,19 @@ function isAsciiText(text: string): boolean {
   return /^[\x20-\x7e]*$/.test(text);
 }
 
+/** RFC 5321 4.1.2, esmtp-param. In ASCII only, for toUpperCase would make an S of U+017F, and a keyword of it. */
+const PARAMETER = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([\x21-\x3c\x3e-\x7e]+))?$/;
+
 /** Keyword to value, '' where it has none; each keyword once. */
 function parseParameters(text: string, known: readonly string[]): Map<string, string> {
   const found = new Map<string, string>();
   for (const word of text.split(/[ \t]+/).filter(part => part !== '')) {
-    const [key = '', ...rest] = word.split('=');
-    const keyword = key.toUpperCase();
+    const [, name, value = ''] = PARAMETER.exec(word) ?? [];
+    if (name === undefined) throw new MailError('badSyntax', `no parameter: ${word}`);
+    const keyword = name.toUpperCase();
     if (!known.includes(keyword)) throw new MailError('unknownParameter', `unknown parameter ${word}`);
     if (found.has(keyword)) throw new MailError('badSyntax', `parameter ${keyword} twice`);
-    found.set(keyword, rest.join('='));
+    found.set(keyword, value);
   }
   return found;
 }
