@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { LineClient } from '../support/smtp-script.ts';
 import { temporaryTls, upgraded } from './dialogue-tls.ts';
-import { count } from './report.ts';
+import { count, IS_LONG } from './report.ts';
 
 type Phase = 'fresh' | 'greeted' | 'sender' | 'recipient';
 
@@ -141,20 +141,23 @@ for (const isSecure of [false, true]) {
     });
     after(() => gateway.stop());
 
+    // A handshake costs more than all that follows it: in the short form one state of each column.
+    const states =
+      isSecure && !IS_LONG ? STATES.filter(([name]) => ['connected', 'EHLO', 'MAIL', 'RCPT'].includes(name)) : STATES;
     const commands: typeof COMMANDS = [...COMMANDS, ['STARTTLS', isSecure ? '503' : '502']];
-    for (let from = 0; from < commands.length; from += Math.ceil(AT_ONCE / STATES.length)) {
-      const group = commands.slice(from, from + Math.ceil(AT_ONCE / STATES.length));
+    for (let from = 0; from < commands.length; from += Math.ceil(AT_ONCE / states.length)) {
+      const group = commands.slice(from, from + Math.ceil(AT_ONCE / states.length));
       test(`one reply in every state, and no harm: ${group.map(([command]) => shown(command)).join(', ')}`, async () => {
         await Promise.all(
           group.flatMap(([command, codes]) =>
-            STATES.map(([name, lines, phase]) => {
+            states.map(([name, lines, phase]) => {
               const code = codes.split(' ').at(codes.includes(' ') ? PHASES.indexOf(phase) : 0) ?? '';
               return runIn({ gateway, isSecure, name }, [...lines, command], code);
             }),
           ),
         );
         assert.deepEqual(gateway.misused, []);
-        count(`every command in every state, ${isSecure ? 'within TLS' : 'in clear'}`, group.length * STATES.length);
+        count(`every command in every state, ${isSecure ? 'within TLS' : 'in clear'}`, group.length * states.length);
       });
     }
 

@@ -22,6 +22,19 @@ const LINES = [
   'RSET',
   'NOOP',
   'VRFY user',
+  'VRFY',
+  'HELP',
+  'EXPN list',
+  'STARTTLS',
+  'STARTTLS now',
+  'AUTH PLAIN AGEAYg==',
+  'BDAT 5 LAST',
+  'XCLIENT ADDR=10.0.0.1 NAME=inside.example',
+  'XFORWARD ADDR=10.0.0.1',
+  'RSET now',
+  'QUIT now',
+  `NOOP ${'x'.repeat(2040)}`,
+  `NOOP ${'x'.repeat(2043)}`,
 ];
 const CONTENT = [
   'Subject: x',
@@ -64,6 +77,30 @@ test('I10: every whole line has one reply, and only messages are delivered', asy
   assert.equal(gateway.openHops(), 0);
   assert.equal(gateway.spooled.size, 0);
   assert.deepEqual(gateway.misused, []);
+});
+
+test('I10: a dialogue that is cut in two, wherever, is the same dialogue', async () => {
+  const message = (n: number) =>
+    `MAIL FROM:<a@client.example>\r\nRCPT TO:<user@example.org>\r\nDATA\r\nSubject: ${n}\r\n\r\n..\r\n.x\r\n.\r\n`;
+  const odd = 'XCLIENT ADDR=10.0.0.1\r\nSTARTTLS\r\nNOOP\nNOOP\r\nVRFY a\0b\r\n';
+  const text = `EHLO client.example\r\n${message(1)}${odd}RSET\r\n${message(2)}QUIT\r\n`;
+  const gateway = await startTestGateway({}, { perClient: AT_ONCE, total: AT_ONCE });
+  let accepted = 0;
+  try {
+    const step = Math.max(1, Math.floor(4 / rounds(1)));
+    for (let from = 1; from < text.length; from += AT_ONCE * step) {
+      const places = Array.from({ length: AT_ONCE }, (_, n) => from + n * step).filter(at => at < text.length);
+      const heard = await Promise.all(places.map(at => say(gateway.port, [text.slice(0, at), text.slice(at)])));
+      for (const one of heard) {
+        const n = check(gateway, text, one);
+        assert.equal(n, 2, one);
+        accepted += n;
+      }
+    }
+    assert.equal(gateway.delivered.length, accepted);
+  } finally {
+    await gateway.stop();
+  }
 });
 
 /** Latin1 text, and the same cut into chunks. */
@@ -129,7 +166,9 @@ function check(gateway: TestGateway, text: string, heard: string): number {
     const line = text.slice(at, end + 1);
     at = end + 1;
     if (/^[42]21 /.test(reply)) break;
-    if (/^data\r\n$/i.test(line) && !reply.startsWith('354 ') && /^421 4\.5\.0 /.test(replies[next] ?? '')) {
+    // What follows these is content, whatever the answer: with more behind them the connection is out of step.
+    const isRefused = /^(?:data\r\n$|bdat )/i.test(line) && !reply.startsWith('354 ');
+    if (isRefused && /^421 4\.5\.0 /.test(replies[next] ?? '')) {
       next++;
       break;
     }
