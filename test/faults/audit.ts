@@ -57,6 +57,9 @@ interface Copy {
 /** How long after its dot a message may be without its end before Postern is killed, milliseconds. */
 const UNDER_WAY_MS = 60_000;
 
+/** Of a message that was tried for minutes the last tries say enough. */
+const TRIES_SHOWN = 4;
+
 export function audit(evidence: Evidence): Audit {
   const books = new DatabaseSync(join(evidence.data, 'postern.db'), { readOnly: true, timeout: 10_000 });
   try {
@@ -237,7 +240,7 @@ class Auditor {
   }
 
   #wrong({ sent, rcpt, rows, arrivals }: Copy, what: string): void {
-    const tries = sent.tries.map(({ reply, from, to }) => `${reply || '(nothing)'} ${from}..${to}`);
+    const tries = sent.tries.slice(-TRIES_SHOWN).map(({ reply, from, to }) => `${reply || '(nothing)'} ${from}..${to}`);
     const states = rows.map(row => `${row.copyId} ${row.state}`);
     const came = arrivals.map(arrival => `${arrival.id} ${arrival.at}`);
     this.#problems.push(`${rcpt} (${sent.letter.kind}): ${what}. Tries: ${tries}. Books: ${states}. Hop: ${came}`);

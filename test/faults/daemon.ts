@@ -23,6 +23,8 @@ export class Daemon<Order extends object> {
   async start(): Promise<void> {
     const child = fork(this.#file, [String(this.port), ...this.#args], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      // Ctrl-C is for the run alone.
+      detached: true,
     });
     // An order that crosses with its end is no failure of the run.
     child.on('error', () => undefined);

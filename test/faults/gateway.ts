@@ -145,8 +145,9 @@ export class Gateway {
     const log = openSync(this.log, 'a', 0o600);
     const env = { ...process.env, POSTERN_FAILPOINTS: this.#failpoints };
     const args = ['serve', '--config', join(this.folder, 'postern.yaml')];
-    const child = spawn(LAUNCHER, args, { cwd: this.folder, stdio: ['ignore', log, log], env });
+    const child = spawn(LAUNCHER, args, { cwd: this.folder, stdio: ['ignore', log, log], env, detached: true });
     closeSync(log);
+    // In a group of its own: Ctrl-C is for the run, which ends it in order.
     this.starts++;
     this.#child = child;
     child.once('exit', (code, signal) => {

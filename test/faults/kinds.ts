@@ -90,6 +90,19 @@ export const PART_FAULTS: readonly Fault[] = [
   { kind: 'database locked', apply: lockDatabase },
 ];
 
+/** Where the run has a disk of its own. */
+export const DISK_FAULTS: readonly Fault[] = [
+  {
+    kind: 'disk full',
+    apply: async ({ disk }, ms) => {
+      disk?.fill();
+      await pause(2 * ms);
+      disk?.free();
+      return disk !== null;
+    },
+  },
+];
+
 const IO: readonly FailpointName[] = [
   ...(['spool.create', 'spool.write', 'spool.seal', 'spool.sealed', 'spool.remove'] as const),
   ...(['hold.bytes', 'hold.sync', 'hold.record', 'file.rename', 'hold.row', 'store.write', 'record'] as const),

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { type Chance, chanceOf } from '../support/chance.ts';
-import { FAILPOINT_FAULTS, type Fault, PART_FAULTS } from './kinds.ts';
+import { DISK_FAULTS, FAILPOINT_FAULTS, type Fault, PART_FAULTS } from './kinds.ts';
 import { type Figures, faultRun } from './run.ts';
+import { againWithOwnMounts } from './small-disk.ts';
 
 const ROUND_MS = 45_000;
 
@@ -18,6 +19,19 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 if (!(minutes > 0) || !Number.isSafeInteger(seed) || seed < 0) {
   process.stderr.write('usage: npm run faults -- --minutes N [--seed S]\n');
   process.exit(2);
+}
+
+const status = againWithOwnMounts();
+if (status !== null) process.exit(status);
+
+// Told to end, it ends in order: the faults stop, and what was sent is audited.
+let isToldToEnd = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (isToldToEnd) process.exit(1);
+    isToldToEnd = true;
+    say('ending: once more, and it ends without an audit');
+  });
 }
 
 const startedAt = Date.now();
@@ -43,8 +57,8 @@ process.exit(isWell ? 0 : 1);
 
 /** All faults in an order of chance, and again; most alone, some with others. As often parts as failpoints. */
 function* steps(chance: Chance, until: number): Generator<readonly Fault[], void> {
-  const decks = [deck(chance, PART_FAULTS), deck(chance, FAILPOINT_FAULTS)] as const;
-  while (Date.now() < until) {
+  const decks = [deck(chance, [...PART_FAULTS, ...DISK_FAULTS]), deck(chance, FAILPOINT_FAULTS)] as const;
+  while (Date.now() < until && !isToldToEnd) {
     const together = chance.pick([1, 1, 1, 1, 2, 2, 3]);
     yield Array.from({ length: together }, () => chance.pick(decks).next().value);
   }

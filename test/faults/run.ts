@@ -1,7 +1,8 @@
 // The fault run: load, faults singly and in combination by a plan that follows from the seed, and an audit after each
 // round. Called by main.ts (`npm run faults`) and, in its short form, by short.test.ts. Memory is bounded by the round.
 
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { type Audit, audit } from './audit.ts';
 import { type Fault, pause } from './kinds.ts';
@@ -65,7 +66,7 @@ export async function faultRun(folder: string, plan: Plan): Promise<Figures> {
   } catch (error) {
     figures.problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
   } finally {
-    await world.end();
+    await world.end(figures.problems.length > 0);
   }
   return figures;
 }
@@ -78,10 +79,13 @@ async function oneRound(world: World, plan: Plan, figures: Figures): Promise<boo
   person.begin();
   const seen = { hopRefuses: false };
   const isMore = await applyFaults(world, plan, figures, seen);
+  note(world, 'all faults are over');
   await world.heal();
+  note(world, 'Postern runs');
   const healedAt = Date.now();
   const isDrained = await senders.finish(DRAIN_MS);
   await person.finish();
+  note(world, 'senders are done');
   if (!isDrained) figures.problems.push(`senders got no end within ${DRAIN_MS} ms`);
   await world.well(WELL_MS);
   figures.wellAfterMs = Math.max(figures.wellAfterMs, Date.now() - healedAt);
@@ -92,6 +96,7 @@ async function oneRound(world: World, plan: Plan, figures: Figures): Promise<boo
       arrivals.some(({ id, rcpt }) => copy.copyId.startsWith(id) && rcpt.includes(copy.rcpt)),
     );
   }
+  note(world, 'restart in order');
   await gateway.restart();
   await world.well(WELL_MS);
   arrivals.push(...world.arrivals());
@@ -104,6 +109,7 @@ async function oneRound(world: World, plan: Plan, figures: Figures): Promise<boo
     hopRefuses: seen.hopRefuses,
     log: readFrom(gateway.log, logFrom),
   });
+  note(world, `audit: ${found.problems.length} problems`);
   add(figures, world, { found, senders, arrivals: arrivals.length });
   for (const copy of person.open()) {
     if (!(await person.delete(copy))) figures.problems.push(`${copy.copyId} could not be deleted`);
@@ -126,7 +132,10 @@ async function applyFaults(
     await Promise.all(
       faults.map(async (fault: Fault) => {
         seen.hopRefuses ||= fault.kind.includes('5yz');
-        count((await fault.apply(world, ms)) ? figures.faults : figures.missed, fault.kind);
+        note(world, `begins: ${fault.kind}`);
+        const cameAbout = await fault.apply(world, ms);
+        note(world, `${cameAbout ? 'is over' : 'did not come about'}: ${fault.kind}`);
+        count(cameAbout ? figures.faults : figures.missed, fault.kind);
       }),
     );
     await gateway.ready();
@@ -171,6 +180,11 @@ function noFigures(): Figures {
   const counts = { messages: 0, recipients: 0, tries: 0, retries: 0, answered: 0, refused: 0, atHop: 0 };
   const ends = { lost: 0, unrecorded: 0, restarts: 0, wellAfterMs: 0 };
   return { ...counts, ...ends, releases: {}, states: {}, doubles: {}, faults: {}, missed: {}, problems: [] };
+}
+
+/** What was done when: for whoever reads the log of a failed run. */
+function note({ folder }: World, what: string): void {
+  appendFileSync(join(folder, 'faults.log'), `${new Date().toISOString()} ${what}\n`);
 }
 
 function count(all: Record<string, number>, kind: string): void {

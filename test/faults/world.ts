@@ -11,6 +11,7 @@ import { DnsGate } from './dns-gate.ts';
 import { Gateway } from './gateway.ts';
 import type { Arrival, HopMode } from './hop-process.ts';
 import { Person } from './person.ts';
+import { SmallDisk } from './small-disk.ts';
 
 const ZONE = [
   'sender.example. 60 IN TXT "v=spf1 ip4:127.0.0.0/8 -all"',
@@ -26,6 +27,8 @@ export class World {
   readonly clamd = new Daemon<{ mode: ClamdMode }>('./clamd-process.ts');
   readonly dns = new DnsGate(ZONE);
   readonly person: Person;
+  /** null where Postern's data is on a disk of others. */
+  disk: SmallDisk | null = null;
   #journalAt = 0;
 
   constructor(folder: string, seed: number) {
@@ -38,6 +41,7 @@ export class World {
   }
 
   async start(): Promise<void> {
+    this.disk = SmallDisk.mount(this.gateway.data);
     await Promise.all([this.hop.start(), this.clamd.start(), this.dns.start()]);
     await this.gateway.start(this.#settings());
     await this.well(60_000);
@@ -46,6 +50,7 @@ export class World {
   /** Every fault ends. Nothing is repaired: whoever was killed is started again, as a service manager does. */
   async heal(): Promise<void> {
     this.gateway.disarmAll();
+    this.disk?.free();
     this.gateway.signal('SIGCONT');
     this.hop.signal('SIGCONT');
     this.clamd.signal('SIGCONT');
@@ -88,11 +93,12 @@ export class World {
     return lines.map(line => JSON.parse(line) as Arrival);
   }
 
-  /** Ends whatever still runs; never rejects. */
-  async end(): Promise<void> {
+  /** Ends whatever still runs; never rejects. `isKept`: somebody will look at what is left. */
+  async end(isKept: boolean): Promise<void> {
     await this.person.finish();
     await this.gateway.end();
     await Promise.allSettled([this.hop.kill(), this.clamd.kill(), this.dns.stop()]);
+    this.disk?.end(isKept ? `${this.gateway.data}-kept` : null);
   }
 
   #settings(): readonly string[] {
