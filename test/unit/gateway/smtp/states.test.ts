@@ -60,7 +60,12 @@ for (const [command, codes] of COMMANDS) {
   });
 }
 
-async function runIn(gateway: TestGateway, lines: readonly string[], code: string): Promise<void> {
+async function runIn(
+  gateway: TestGateway,
+  lines: readonly string[],
+  code: string,
+  again: string | null = 'HELO c.example',
+): Promise<void> {
   const client = await LineClient.open(gateway.port);
   try {
     await client.reply();
@@ -70,7 +75,7 @@ async function runIn(gateway: TestGateway, lines: readonly string[], code: strin
     assert.match(last, /^(?:354 |2\d\d(?:-| mx| 2\.\d\.\d )|[45]\d\d [45]\.\d+\.\d+ )/, 'an enhanced status on each');
     if (code === '221') return await client.closed();
     if (code === '354') assert.match(await client.command('Subject: x\r\n\r\nx\r\n.'), /^250 2\.6\.0 /);
-    assert.match(await client.command('HELO c.example'), /^250 /, 'nothing but its own reply came');
+    if (again !== null) assert.match(await client.command(again), /^250 /, 'nothing but its own reply came');
     for (const line of ['MAIL FROM:<a@client.example>', 'RCPT TO:<user@example.org>']) {
       assert.match(await client.command(line), /^250 /);
     }
@@ -147,6 +152,21 @@ test('I10: content that was sent behind a refused DATA is not run as commands', 
     await gateway.stop();
   }
 });
+
+for (const [lines, protocol] of [
+  [['HELO c.example', 'EHLO two names', 'LHLO c.example'], 'SMTP'],
+  [['EHLO c.example', 'HELO', 'LHLO c.example'], 'ESMTP'],
+] as const) {
+  test(`a greeting that is refused does not change the protocol: ${protocol}`, async () => {
+    const gateway = await startTestGateway();
+    try {
+      await runIn(gateway, lines, '502', null);
+    } finally {
+      await gateway.stop();
+    }
+    assert.match(gateway.delivered[0]?.bytes.toString() ?? '', new RegExp(`\\bwith ${protocol} id`));
+  });
+}
 
 test('I10: two messages in one packet are two messages, byte for byte', async () => {
   const gateway = await startTestGateway();
