@@ -6,7 +6,7 @@ import { setMaxListeners } from 'node:events';
 
 import { type Finding, type Report, unavailable, unscannable } from '../mail/finding.ts';
 import type { Combine, Expanded, Expander, Scanner, ScanRun, SpoolEntry } from '../mail/ports.ts';
-import { DeadlinePassed, orAborted, withDeadline } from '../platform/deadline.ts';
+import { DeadlinePassed, withDeadline, withEither } from '../platform/deadline.ts';
 import { failpoint } from '../platform/failpoint.ts';
 import { errorText, type Log } from '../platform/log.ts';
 import { createSlots } from './slots.ts';
@@ -104,9 +104,8 @@ export function createJudge(options: JudgeOptions): Judge {
     const timeout = new AbortController();
     const onLate = () => timeout.abort(new DeadlinePassed(`killed after ${options.expandMs} ms`));
     const timer = setTimeout(onLate, options.expandMs);
-    const both = AbortSignal.any([signal, timeout.signal]);
     try {
-      return sound(await orAborted(both, Promise.resolve(expander.expand(entry, both))));
+      return sound(await withEither(signal, timeout.signal, async either => expander.expand(entry, either)));
     } catch (error) {
       // Only its own time, all of it, is the message's fault: not the job's deadline, not our own end.
       if (!signal.aborted && (timeout.signal.aborted || isThreadLost(error))) return 'killed';

@@ -70,6 +70,8 @@ export function networkMatcher(networks: readonly string[]): (address: string) =
   };
 }
 
+const isSpecial = networkMatcher(SPECIAL);
+
 /** What a client counts as: its IPv4 address, or the /64 of its IPv6 address, written `2001:db8:1:2::/64`. null for no address. */
 export function clientNetwork(text: string): string | null {
   const ip = parse(text);
@@ -79,7 +81,7 @@ export function clientNetwork(text: string): string | null {
 
 /** Can it be a client from the Internet? False for what is no address. Documentation ranges count as public. */
 export function isPublicAddress(text: string): boolean {
-  return parse(text) !== null && !inNetworks(text, SPECIAL);
+  return parse(text) !== null && !isSpecial(text);
 }
 
 /** Is any address in it one of the Internet? */

@@ -53,10 +53,13 @@ export async function act(action: Action): Promise<Acted> {
 
 async function relay({ hop, body, gone, ending, passHopText, passBy, replyBy }: Action): Promise<Acted> {
   // Not withDeadline: after the dot the signal counts no more, and the hop's reply does.
-  const late = new AbortController();
-  const onLate = () => late.abort(new DeadlinePassed('not passed on in time'));
+  const end = new AbortController();
+  const { signal } = end;
+  const onLate = () => end.abort(new DeadlinePassed('not passed on in time'));
+  const onGone = () => end.abort(gone.reason);
+  if (gone.aborted) onGone();
+  else gone.addEventListener('abort', onGone, { once: true });
   const timer = setTimeout(onLate, Math.max(0, passBy - Date.now()));
-  const signal = AbortSignal.any([gone, late.signal]);
   try {
     if (Date.now() >= passBy) onLate();
     const said = await orAborted(ending, hop.data(whileHere(body(), signal), signal, replyBy));
@@ -75,6 +78,7 @@ async function relay({ hop, body, gone, ending, passHopText, passBy, replyBy }: 
     return { reply, disposition: { state: refusalState(reply), words: replyText(reply), host: '' }, trouble };
   } finally {
     clearTimeout(timer);
+    gone.removeEventListener('abort', onGone);
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { type Finding, hit, unavailable, unscannable } from '../../mail/finding.ts';
 import type { Health, Scanner, ScanTask } from '../../mail/ports.ts';
-import { withDeadline } from '../../platform/deadline.ts';
+import { withDeadline, withEither } from '../../platform/deadline.ts';
 import { errorText } from '../../platform/log.ts';
 import { InFlight } from '../in-flight.ts';
 import { type ClamdVersion, findingsOf, parseVersion, TOO_LARGE_REASON } from './answer.ts';
@@ -53,9 +53,9 @@ class Clamav implements Scanner {
     // Nothing to look at, and clamscan would send clamd a command it does not know.
     if (entry.sizeBytes === 0) return this.#remark();
     try {
-      const either = AbortSignal.any([signal, this.#closing.signal]);
-      const scan = () => scanMessage(this.#options.address, entry, either);
-      const reply = await this.#inFlight.run(entry.sizeBytes, either, scan);
+      const reply = await withEither(signal, this.#closing.signal, either =>
+        this.#inFlight.run(entry.sizeBytes, either, () => scanMessage(this.#options.address, entry, either)),
+      );
       return [...findingsOf(reply), ...this.#remark()];
     } catch (error) {
       return [unavailable(PART, errorText(error))];

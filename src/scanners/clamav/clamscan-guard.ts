@@ -8,7 +8,7 @@ import NodeClam from 'clamscan';
 
 import type { SpoolEntry } from '../../mail/ports.ts';
 import { PIECE_BYTES, readPieces } from '../../platform/content.ts';
-import { orAborted } from '../../platform/deadline.ts';
+import { withEither } from '../../platform/deadline.ts';
 import { type ClamdAddress, ClamdLink, ClamdLost } from './clamd-link.ts';
 
 /** Of conversations that have ended as they should: an error made for each would cost a stack. */
@@ -105,8 +105,7 @@ async function converse({ address, paceMs }: Line, signal: AbortSignal, talk: Ta
     return link;
   };
   try {
-    const either = AbortSignal.any([signal, control.signal]);
-    return await orAborted(either, talk(new LinkedClam(connect), current, fail));
+    return await withEither(signal, control.signal, () => talk(new LinkedClam(connect), current, fail));
   } finally {
     (link as ClamdLink | null)?.destroy();
     control.abort(OVER);

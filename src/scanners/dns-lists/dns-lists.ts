@@ -3,7 +3,7 @@
 
 import { type Finding, hit, unavailable } from '../../mail/finding.ts';
 import type { Health, Scanner, ScanTask } from '../../mail/ports.ts';
-import { orAborted, withDeadline } from '../../platform/deadline.ts';
+import { orAborted, withDeadline, withEither } from '../../platform/deadline.ts';
 import type { Resolver } from '../../platform/dns.ts';
 import { errorText, type Log } from '../../platform/log.ts';
 import { askList, type ListAnswer, type ListOptions, type ListState, testList } from './list.ts';
@@ -71,13 +71,14 @@ class Lists implements DnsLists {
   }
 
   async scan(task: ScanTask, signal: AbortSignal): Promise<readonly Finding[]> {
-    const either = AbortSignal.any([signal, this.#closing.signal]);
     try {
-      either.throwIfAborted();
+      this.#closing.signal.throwIfAborted();
       const subjects = subjectsOf(task, this.#own);
       if (subjects.length === 0 || this.#entries.length === 0) return [];
-      await orAborted(either, this.#ready());
-      return await this.#ask(subjects, either);
+      return await withEither(signal, this.#closing.signal, async either => {
+        await orAborted(either, this.#ready());
+        return this.#ask(subjects, either);
+      });
     } catch (error) {
       return [unavailable(PART, errorText(error))];
     }

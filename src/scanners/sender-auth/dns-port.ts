@@ -29,19 +29,24 @@ export interface ServeOptions {
 /** On the main thread: answers until the port is closed. */
 export function serveDns(port: MessagePort, { resolver, maxLookups, deadlineMs, signal }: ServeOptions): void {
   let asked = 0;
-  const timeout = new AbortController();
-  const either = AbortSignal.any([signal, timeout.signal]);
+  const end = new AbortController();
+  const onSignal = () => end.abort(signal.reason);
+  if (signal.aborted) onSignal();
+  else signal.addEventListener('abort', onSignal, { once: true });
   let timer: NodeJS.Timeout | undefined;
-  port.once('close', () => clearTimeout(timer));
+  port.once('close', () => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onSignal);
+  });
   port.on('message', async ({ id, name, type }: Question) => {
     asked += 1;
     // Not before: the message may have waited for its thread.
-    timer ??= setTimeout(() => timeout.abort(new Error('time for DNS is over')), deadlineMs);
+    timer ??= setTimeout(() => end.abort(new Error('time for DNS is over')), deadlineMs);
     const answer = (more: { records: unknown } | { code: string }) => port.postMessage({ id, ...more });
     if (asked > maxLookups) return answer({ code: 'ECANCELLED' });
     if (!TYPES.has(type)) return answer({ code: 'ENOTIMP' });
     try {
-      answer({ records: await resolver.resolve(name, type as DnsType, either) });
+      answer({ records: await resolver.resolve(name, type as DnsType, end.signal) });
     } catch (error) {
       answer({ code: error instanceof DnsError ? error.code : 'ETIMEOUT' });
     }

@@ -5,7 +5,7 @@ import { MessageChannel } from 'node:worker_threads';
 
 import { type Finding, unavailable } from '../../mail/finding.ts';
 import type { Health, Scanner, ScanTask } from '../../mail/ports.ts';
-import { orAborted } from '../../platform/deadline.ts';
+import { orAborted, withEither } from '../../platform/deadline.ts';
 import type { Resolver } from '../../platform/dns.ts';
 import { errorText } from '../../platform/log.ts';
 import { isPublicAddress } from '../../platform/network.ts';
@@ -53,9 +53,8 @@ class SenderAuth implements Scanner {
   async scan(task: ScanTask, signal: AbortSignal): Promise<readonly Finding[]> {
     // Our own users' mail is signed later, by whoever sends it on.
     if (task.entry.session.direction === 'outgoing') return [];
-    const either = AbortSignal.any([signal, this.#closing.signal]);
     try {
-      return findingsOf(await this.#facts(task, either));
+      return findingsOf(await withEither(signal, this.#closing.signal, either => this.#facts(task, either)));
     } catch (error) {
       return [unavailable(PART, errorText(error))];
     }

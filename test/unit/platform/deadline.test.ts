@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
-import { DeadlinePassed, orAborted, pause, withDeadline } from '../../../src/platform/deadline.ts';
+import { DeadlinePassed, orAborted, pause, withDeadline, withEither } from '../../../src/platform/deadline.ts';
 
 const never = () => new Promise<never>(() => undefined);
 
@@ -58,4 +58,29 @@ test('a pause ends early with the signal', async () => {
   const waiting = pause(60_000, control.signal);
   control.abort(new Error('woken'));
   await assert.rejects(waiting, /woken/);
+});
+
+test('either of two signals ends the work with its reason, and neither keeps a listener', async () => {
+  for (const which of [0, 1]) {
+    const both = [new AbortController(), new AbortController()] as const;
+    const run = (work: (signal: AbortSignal) => Promise<unknown>) => withEither(both[0].signal, both[1].signal, work);
+    assert.equal(await run(async () => 'done'), 'done');
+    await assert.rejects(
+      run(async () => {
+        throw new Error('broken');
+      }),
+      /broken/,
+    );
+    const seen: AbortSignal[] = [];
+    const waiting = run(signal => {
+      seen.push(signal);
+      return never();
+    });
+    const reason = new Error('enough');
+    both[which]?.abort(reason);
+    await assert.rejects(waiting, reason);
+    assert.equal(seen[0]?.reason, reason);
+    await assert.rejects(run(never), reason, 'also when it fired before');
+    for (const { signal } of both) assert.equal(getEventListeners(signal, 'abort').length, 0);
+  }
 });
