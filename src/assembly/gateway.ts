@@ -92,8 +92,8 @@ export function gatewayRules({ limits, timeouts, hostname, bareNewlines, nextHop
 
 /** Of the connections, for trusted listeners alone. */
 const TRUSTED_SHARE = 0.1;
-/** Longer than a mail server on the other side of the world needs for its next command. */
-const ROOM_AFTER_MS = 2000;
+/** Longer than a mail server on the other side of the world needs for its next command: it takes its time unpunished. */
+const ROOM_AFTER_MS = 1000;
 /** A sender waits ten minutes for the reply to its dot, then sends again (RFC 5321 4.5.3.2.6): two copies. */
 const REPLY_MS = 570_000;
 /** In, out through the trusted listener, and back in by a forwarding elsewhere: three times may be honest. */

@@ -21,7 +21,7 @@ export const limits = group(
       default: 1000,
       live: true,
       about:
-        'Open connections from everywhere, all listeners together; a tenth of them is kept for trusted listeners, where there are any. When all are taken, the client that has kept Postern waiting longest (two seconds at least) makes room for the next one. Each needs an open file: see LimitNOFILE.',
+        'Open connections from everywhere, all listeners together; a tenth of them is kept for trusted listeners, where there are any. When all are taken, the client that has kept Postern waiting longest (a second at least) makes room for the next one. Each needs an open file: see LimitNOFILE.',
     }),
     connectionsPerAddress: setting(count(1, 100_000), {
       default: 50,

@@ -7,23 +7,34 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { LONGEST_TURN_MS } from '../../src/platform/turns.ts';
 import type { RunningPostern } from './postern.ts';
 
+/** Each scrape begins a new measurement, also one for another figure: so the longest is kept here, by process. */
+const longest = new WeakMap<RunningPostern, number>();
+
 /** Milliseconds: the longest turn since the last call. */
 export async function longestTurnMs(postern: RunningPostern): Promise<number> {
-  return 1000 * (await metric(postern, 'postern_main_thread_turn_seconds'));
+  await metric(postern, '');
+  const milliseconds = longest.get(postern) ?? 0;
+  longest.set(postern, 0);
+  return milliseconds;
 }
 
 /** Issue 3: "an event-loop delay above 200 ms on the main thread during all of this is a bug". */
 export async function assertNoLongTurn(postern: RunningPostern, during: string): Promise<number> {
-  const longest = await longestTurnMs(postern);
-  assert.ok(longest <= LONGEST_TURN_MS, `${during}: the main thread was busy with one thing for ${longest} ms`);
-  return longest;
+  const milliseconds = Math.round(await longestTurnMs(postern));
+  assert.ok(
+    milliseconds <= LONGEST_TURN_MS,
+    `${during}: the main thread was busy with one thing for ${milliseconds} ms`,
+  );
+  return milliseconds;
 }
 
 /** The value of one metric with exactly these labels (`{reason="full"}`), 0 where it has not been counted yet. */
 export async function metric(postern: RunningPostern, name: string): Promise<number> {
   const answer = await fetch(`http://127.0.0.1:${postern.httpPort}/metrics`, { headers: { connection: 'close' } });
-  const line = (await answer.text()).split('\n').find(one => one.startsWith(`${name} `));
-  return line === undefined ? 0 : Number(line.slice(name.length + 1));
+  const lines = (await answer.text()).split('\n');
+  const value = (of: string) => Number(lines.find(line => line.startsWith(`${of} `))?.slice(of.length + 1) ?? 0);
+  longest.set(postern, Math.max(longest.get(postern) ?? 0, 1000 * value('postern_main_thread_turn_seconds')));
+  return value(name);
 }
 
 /** Bytes that the process holds in memory now. */

@@ -10,7 +10,7 @@ export interface Waited {
 /** Looking through all connections costs milliseconds; a flood of newcomers must not cost that each. */
 const LOOK_EVERY_MS = 100;
 /** As many as are remembered of one look, so at most ten times as many leave in a second. */
-const REMEMBERED = 500;
+const REMEMBERED = 2000;
 
 export class Crowd<C extends Waited> {
   /** Those that had waited longest at the last look, the longest last. */
