@@ -62,7 +62,11 @@ export function topSample(looked: Looked): TopSample {
     version: VERSION,
     pid: process.pid,
     startedAt,
-    process: { cpuPercent: cpu.percent(), rssBytes: process.memoryUsage.rss(), longestTurnMs: turns.lately() },
+    process: {
+      cpuPercent: cpu.percent(),
+      rssBytes: process.memoryUsage.rss(),
+      longestTurnMs: Math.round(turns.lately()),
+    },
     listeners: places.map((place, i) => ({ ...place, ...loadOf(listeners[i] ?? { connections: [] }) })),
     connectionsMax: limits.connections,
     scans: { inFlight: pipeline.inFlight(), inWork: pipeline.inWork(), max: limits.scansInFlight },

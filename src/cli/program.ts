@@ -14,6 +14,7 @@ import { reloadCommand } from './reload.ts';
 import { rulesCommand } from './rules.ts';
 import { serveCommand } from './serve.ts';
 import { endWhenNobodyReads } from './terminal.ts';
+import { topCommand } from './top.ts';
 import { traceCommand } from './trace.ts';
 
 const PAGE: Page = {
@@ -25,6 +26,7 @@ Commands that change something ask the running gateway over its control socket, 
 that only read also work while it is stopped. Options stand after the command.`,
   examples: [
     { run: 'postern doctor', does: 'is everything as it should be, and if not, what to do' },
+    { run: 'postern top', does: 'what is going on now' },
     { run: 'postern trace user@example.org', does: 'what became of the mail of this address' },
     { run: 'postern quarantine list', does: 'what is held' },
     { run: 'postern check message.eml', does: 'judge a file, without any gateway' },
@@ -58,6 +60,7 @@ export function program(): Command {
     rulesCommand(),
     quarantineCommand(),
     traceCommand(),
+    topCommand(),
     doctorCommand(),
     completionCommand(),
   ];
