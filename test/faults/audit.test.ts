@@ -70,7 +70,18 @@ const TROUBLE: readonly (readonly [what: string, planted: Planted, expected: Reg
   ],
   ['no end', { tries: [[A, LATER]] }, /no end of it/],
   ['a state that is no end', { ...RELAYED, rows: [[A, 'releasing']] }, /no end|still releasing/],
-  ['in no book', { ...RELAYED, rows: [], log: A }, /not in the books/],
+  [
+    'in no book',
+    {
+      tries: [
+        ['', ''],
+        [B, YES],
+      ],
+      came: [A, B],
+      rows: [[B, 'relayed']],
+    },
+    /not in the books/,
+  ],
   ['in no book and no log', { ...RELAYED, rows: [], isKilled: true }, /in no book and no log/],
   ['a virus passed on', { ...RELAYED, kind: 'virus' }, /a virus was passed on/],
   ['other bytes at the hop', { ...RELAYED, sha256: 'other' }, /I2: .* other bytes/],

@@ -54,8 +54,10 @@ interface Copy {
   readonly arrivals: readonly Arrival[];
 }
 
-/** How long after its dot a message may be without its end before Postern is killed, milliseconds. */
-const UNDER_WAY_MS = 60_000;
+/** What three processes call now may differ by so much, milliseconds. */
+const CLOCK_MS = 100;
+/** A sender has seen the end of its connection, and the supervisor that of Postern. */
+const SEEN_WITHIN_MS = 3000;
 
 /** Of a message that was tried for minutes the last tries say enough. */
 const TRIES_SHOWN = 4;
@@ -149,8 +151,17 @@ class Auditor {
 
   #arrival(copy: Copy, arrival: Arrival): void {
     if (copy.rows.some(row => row.id === arrival.id)) return;
-    const wasKilled = this.#evidence.kills.some(at => at > arrival.at - 1000 && at < arrival.at + UNDER_WAY_MS);
-    if (!wasKilled) this.#wrong(copy, `${arrival.id} is at the next hop, and not in the books`);
+    const { kills, log } = this.#evidence;
+    const { tries } = copy.sent;
+    // Told, and not recorded: the database was away, and the log has kept it.
+    const isLogged = tries.some(({ id }) => id === arrival.id) && log.includes(arrival.id);
+    const wasKilled = tries.some(
+      ({ reply, from, to }) =>
+        reply === '' &&
+        from <= arrival.at + CLOCK_MS &&
+        kills.some(at => at >= arrival.at - CLOCK_MS && at <= to + SEEN_WITHIN_MS),
+    );
+    if (!isLogged && !wasKilled) this.#wrong(copy, `${arrival.id} is at the next hop, and not in the books`);
     if (copy.sent.letter.kind === 'virus') this.#wrong(copy, `${arrival.id}: a virus was passed on`);
   }
 

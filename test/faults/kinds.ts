@@ -95,10 +95,10 @@ export const DISK_FAULTS: readonly Fault[] = [
   {
     kind: 'disk full',
     apply: async ({ disk }, ms) => {
-      disk?.fill();
+      const isFull = disk?.fill() === true;
       await pause(2 * ms);
       disk?.free();
-      return disk !== null;
+      return isFull;
     },
   },
 ];

@@ -110,11 +110,21 @@ async function oneRound(world: World, plan: Plan, figures: Figures): Promise<boo
     log: readFrom(gateway.log, logFrom),
   });
   note(world, `audit: ${found.problems.length} problems`);
+  figures.problems.push(...(await storyOf(world, senders)));
   add(figures, world, { found, senders, arrivals: arrivals.length });
   for (const copy of person.open()) {
     if (!(await person.delete(copy))) figures.problems.push(`${copy.copyId} could not be deleted`);
   }
   return isMore;
+}
+
+/** The books as an administrator reads them: `trace` of one recipient who was answered with 250. */
+async function storyOf({ gateway }: World, { sent }: Senders): Promise<readonly string[]> {
+  const [rcpt] = sent.flatMap(({ taken }) => [...taken].slice(-1)).slice(-1);
+  if (rcpt === undefined) return ['nobody was answered with 250'];
+  const { code, stdout, stderr } = await gateway.cli('trace', rcpt);
+  const isTold = code === 0 && /relayed|held|released|discarded|deleted/.test(stdout);
+  return isTold ? [] : [`trace ${rcpt} ended with ${code}: ${stdout}${stderr}`];
 }
 
 async function applyFaults(

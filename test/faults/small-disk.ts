@@ -8,6 +8,9 @@ import { cpSync, mkdirSync, statfsSync } from 'node:fs';
 const MARK = 'POSTERN_FAULTS_MOUNTS';
 /** Never reached: only what is on it takes memory. */
 const SIZE_MB = 8192;
+/** What Postern may write between the look at the disk and its end, bytes. */
+const SPARE_FIRST = 16 * 1024;
+const SPARE_MAX = 1024 * 1024;
 
 /** Runs this program again with mounts of its own, and returns its exit code; null where that was done, or cannot be. */
 export function againWithOwnMounts(): number | null {
@@ -35,14 +38,17 @@ export class SmallDisk {
     return new SmallDisk(folder);
   }
 
-  /** Not a byte more fits, but into blocks that are begun. */
-  fill(): void {
-    const { blocks, bfree, bsize } = statfsSync(this.#folder);
-    this.#resize(`${(blocks - bfree) * bsize}`);
+  /** Little more fits than into blocks that are begun. False where Postern writes faster than this can be done. */
+  fill(): boolean {
+    for (let spare = SPARE_FIRST; spare <= SPARE_MAX; spare *= 2) {
+      const { blocks, bfree, bsize } = statfsSync(this.#folder);
+      if (this.#resize(`${(blocks - bfree) * bsize + spare}`)) return true;
+    }
+    return false;
   }
 
-  free(): void {
-    this.#resize(`${SIZE_MB}m`);
+  free(): boolean {
+    return this.#resize(`${SIZE_MB}m`);
   }
 
   /** Its content outlives it in `to`, where that is named. */
@@ -51,7 +57,8 @@ export class SmallDisk {
     execFileSync('umount', ['--lazy', this.#folder]);
   }
 
-  #resize(size: string): void {
-    execFileSync('mount', ['-o', `remount,size=${size}`, this.#folder]);
+  /** False where more than that is on it already. */
+  #resize(size: string): boolean {
+    return spawnSync('mount', ['-o', `remount,size=${size}`, this.#folder]).status === 0;
   }
 }
