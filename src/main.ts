@@ -14,7 +14,7 @@ import { closeAll, Retired } from './assembly/retired.ts';
 import { createRoutes, type Routes } from './assembly/router.ts';
 import { createScanQueue } from './assembly/scan-queue.ts';
 import { createScanners } from './assembly/scanners.ts';
-import { createJudgeVersion, type JudgeVersion, readRules, readRulesAside } from './assembly/scanning.ts';
+import { createJudgeVersion, type JudgeVersion, readRulesAside } from './assembly/scanning.ts';
 import { CpuMeter, LOOKED_ON_MS, type TopSample, topSample } from './assembly/top.ts';
 import { compareSettings } from './config/compare.ts';
 import { maskedSettings } from './config/mask.ts';
@@ -114,7 +114,7 @@ export class Postern {
     const log = this.#log;
     log.info({ version: VERSION, settings: maskedSettings(settings) }, 'starting');
     // Whatever can be wrong with what people wrote is found before anything is started.
-    const source = readRules(settings);
+    const source = await readRulesAside(settings);
     const certificate = await certificateOf(settings);
     this.#later('folder', await claimFolder(settings.data));
     await checkFree(settings);
