@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { REPLIES, replyText } from '../../src/mail/reply.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { LineClient } from '../support/smtp-script.ts';
 import { temporaryTls, upgraded } from './dialogue-tls.ts';
@@ -129,6 +130,8 @@ const COMMANDS: readonly [command: string, codes: string][] = [
   ['CONNECT example.org:25 HTTP/1.1', '421'],
 ];
 const PHASES: readonly Phase[] = ['fresh', 'greeted', 'sender', 'recipient'];
+/** I5: all that we ever say, but for 354 and the answers to EHLO and HELO. */
+const ROWS: ReadonlySet<string> = new Set(Object.values(REPLIES).map(replyText));
 /** Connections at once. */
 const AT_ONCE = 60;
 
@@ -141,23 +144,20 @@ for (const isSecure of [false, true]) {
     });
     after(() => gateway.stop());
 
-    // A handshake costs more than all that follows it: in the short form one state of each column.
-    const states =
-      isSecure && !IS_LONG ? STATES.filter(([name]) => ['connected', 'EHLO', 'MAIL', 'RCPT'].includes(name)) : STATES;
     const commands: typeof COMMANDS = [...COMMANDS, ['STARTTLS', isSecure ? '503' : '502']];
-    for (let from = 0; from < commands.length; from += Math.ceil(AT_ONCE / states.length)) {
-      const group = commands.slice(from, from + Math.ceil(AT_ONCE / states.length));
-      test(`one reply in every state, and no harm: ${group.map(([command]) => shown(command)).join(', ')}`, async () => {
-        await Promise.all(
-          group.flatMap(([command, codes]) =>
-            states.map(([name, lines, phase]) => {
-              const code = codes.split(' ').at(codes.includes(' ') ? PHASES.indexOf(phase) : 0) ?? '';
-              return runIn({ gateway, isSecure, name }, [...lines, command], code);
-            }),
-          ),
-        );
+    const cases = commands.flatMap(([command, codes], index) =>
+      statesFor(index, isSecure).map(([name, lines, phase]) => {
+        const code = codes.split(' ').at(codes.includes(' ') ? PHASES.indexOf(phase) : 0) ?? '';
+        return { command, name, lines: [...lines, command], code };
+      }),
+    );
+    for (let from = 0; from < cases.length; from += AT_ONCE) {
+      const group = cases.slice(from, from + AT_ONCE);
+      const names = [...new Set(group.map(({ command }) => shown(command)))].join(', ');
+      test(`one reply in every state, and no harm: ${names}`, async () => {
+        await Promise.all(group.map(one => runIn(gateway, isSecure, one)));
         assert.deepEqual(gateway.misused, []);
-        count(`every command in every state, ${isSecure ? 'within TLS' : 'in clear'}`, group.length * states.length);
+        count(`every command in every state, ${isSecure ? 'within TLS' : 'in clear'}`, group.length);
       });
     }
 
@@ -168,10 +168,15 @@ for (const isSecure of [false, true]) {
   });
 }
 
+/** All; in the short form some, others for each command, and one where a handshake costs more than all that follows. */
+function statesFor(index: number, isSecure: boolean): typeof STATES {
+  return IS_LONG ? STATES : STATES.filter((_, n) => (n + index) % (isSecure ? STATES.length : 3) === 0);
+}
+
 async function runIn(
-  { gateway, isSecure, name }: { gateway: TestGateway; isSecure: boolean; name: string },
-  lines: readonly string[],
-  code: string,
+  gateway: TestGateway,
+  isSecure: boolean,
+  { name, lines, code }: { name: string; lines: readonly string[]; code: string },
 ): Promise<void> {
   const client = isSecure ? await upgraded(gateway.port) : await LineClient.open(gateway.port);
   try {
@@ -180,7 +185,10 @@ async function runIn(
     for (const line of lines) last = await client.command(line);
     const where = `${shown(lines.at(-1) ?? '')} in the state ${name}: ${last}`;
     assert.equal(last.slice(0, 3), code, where);
-    assert.match(last, /^(?:354 |250-mx|250 mx|2\d\d 2\.\d\.\d |4\d\d 4\.\d\.\d |5\d\d 5\.\d\.\d )/, where);
+    assert.ok(
+      ROWS.has(last) || /^(?:354 End data|250[- ]mx\.example\.org)/.test(last),
+      `no row of the table: ${where}`,
+    );
     if (code === '221' || code === '421') return assert.equal(await client.line(), null, where);
     if (code === '354') assert.match(await client.command(MESSAGE), /^250 2\.6\.0 /, where);
     assert.match(await client.command('VRFY marker'), /^252 /, `nothing but its own reply came: ${where}`);
