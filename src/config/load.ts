@@ -1,14 +1,14 @@
 // Reads the settings: from the file named with --config, from ./postern.yaml, or the built-in demo. Called by the
 // commands and at a reload. Whatever is wrong comes out as one BadFile with all problems.
 
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 
 import { BadFile, type Problem } from '../platform/problem.ts';
 import { parseYaml, type YamlFile } from '../platform/yaml.ts';
 import { crossCheck, type Place } from './cross-check.ts';
-import { faultsOf, maskUrls, protoFaults, valueAt } from './problems.ts';
+import { faultsOf, maskUrls, noSettings, protoFaults, valueAt } from './problems.ts';
 import { type Folders, resolveSettings, type World } from './resolve.ts';
 import type { Settings } from './settings.ts';
 import { table } from './table.ts';
@@ -71,18 +71,20 @@ function foldersFor(base: string): Folders {
 }
 
 function parseWith(file: string, text: string | Uint8Array, place: Place): Settings {
-  const yaml = parseYaml(file, text);
+  const yaml = parsed(file, text);
   const value = yaml.value ?? {};
+  const stranger = noSettings(yaml);
+  if (stranger !== null) throw new BadFile([masked(stranger)]);
   const first = table.safeParse(value);
   const faults = [...protoFaults(yaml), ...(first.success ? [] : faultsOf(first.error.issues, yaml))];
   const unread = new Set(faults.map(fault => String(fault.path[0] ?? '')));
-  const parsed = first.success ? first.data : table.safeParse(without(value, unread)).data;
+  const read = first.success ? first.data : table.safeParse(without(value, unread)).data;
   const problems = [
     ...faults.map(fault => fault.problem),
-    ...(parsed === undefined ? [] : crossProblems(yaml, crossCheck(parsed, unread, place))),
+    ...(read === undefined ? [] : crossProblems(yaml, crossCheck(read, unread, place))),
   ];
-  if (problems.length > 0 || parsed === undefined) throw new BadFile(inOrder(problems).map(masked));
-  return resolveSettings(parsed, place.folders, place.world);
+  if (problems.length > 0 || read === undefined) throw new BadFile(hintedTwice(inOrder(problems)).map(masked));
+  return resolveSettings(read, place.folders, place.world);
 }
 
 /** A copy without the keys that could not be read, so that the other checks have their say in the same run. */
@@ -95,6 +97,27 @@ function crossProblems(yaml: YamlFile, complaints: ReturnType<typeof crossCheck>
   return complaints.map(({ path, where, message, hint, orPath = path }) =>
     yaml.problem(valueAt(yaml.value, path) === undefined ? orPath : path, where, message, hint),
   );
+}
+
+/** Throws BadFile. */
+function parsed(file: string, text: string | Uint8Array): YamlFile {
+  try {
+    return parseYaml(file, text);
+  } catch (error) {
+    throw error instanceof BadFile ? new BadFile(hintedTwice(error.problems).map(masked)) : error;
+  }
+}
+
+/** The same hint helps nobody a third time: a file of another kind would repeat it for each line. */
+const SAME_HINTS_MAX = 2;
+
+function hintedTwice(problems: readonly Problem[]): Problem[] {
+  const said = new Map<string, number>();
+  return problems.map(problem => {
+    const times = (said.get(problem.hint) ?? 0) + 1;
+    said.set(problem.hint, times);
+    return times > SAME_HINTS_MAX ? { ...problem, hint: '' } : problem;
+  });
 }
 
 /** By place, each said once. */
@@ -111,7 +134,11 @@ function masked(problem: Problem): Problem {
 function readText(path: string, shown: string): Uint8Array | null {
   try {
     if (statSync(path).isDirectory()) {
-      throw unreadable(shown, 'this is a folder', `did you mean "${relative('.', join(shown, SETTINGS_FILE))}"?`);
+      const inside = join(shown, SETTINGS_FILE);
+      const hint = existsSync(join(path, SETTINGS_FILE))
+        ? `did you mean "${relative('.', inside)}"?`
+        : `name the settings file itself; there is no ${SETTINGS_FILE} in this folder`;
+      throw unreadable(shown, 'this is a folder', hint);
     }
     return readFileSync(path);
   } catch (error) {

@@ -33,6 +33,23 @@ function isMisspelt({ path, meant }: Fault, missing: YamlPath): boolean {
   return meant !== undefined && keyText([...path.slice(0, -1), meant]) === keyText(missing);
 }
 
+/** Keys of the rule files, which lie near the settings. */
+const RULE_KEYS = ['rules', 'groups', 'scores'];
+
+/** A file of another kind, told by its keys: none of several is a setting or is like one. null for any other. */
+export function noSettings(yaml: YamlFile): Problem | null {
+  const { value } = yaml;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+  const keys = Object.keys(value);
+  const known = keysAt([]);
+  if (keys.length < 2 || keys.some(key => key === '__proto__' || nearest(key, known) !== null)) return null;
+  const [first = ''] = keys;
+  const hint = keys.every(key => RULE_KEYS.includes(key))
+    ? 'it is a rule file: postern rules lint FOLDER reads those'
+    : 'docs/config.md has them all; a settings file begins with hostname, data, listeners and domains';
+  return yaml.problem([first], 'key', 'this is no settings file: none of its keys is a setting', hint);
+}
+
 /** `__proto__` is a key that would get past every other check: it has no place anywhere. */
 export function protoFaults(yaml: YamlFile, value: unknown = yaml.value, path: YamlPath = []): readonly Fault[] {
   if (typeof value !== 'object' || value === null) return [];
@@ -128,8 +145,12 @@ function badValue(path: YamlPath, issue: Issue, yaml: YamlFile): Fault {
     path.length === 0
       ? `found ${show(value)}, expected ${expected.replace(' under it', '')}`
       : `${keyText(path)}: found ${show(value)}, expected ${expected}`;
-  return { path, problem: yaml.problem(path, 'value', message, valueHint(value, schema, issue)) };
+  const hint = path.length === 0 && typeof value === 'string' ? TOP_HINT : valueHint(value, schema, issue);
+  return { path, problem: yaml.problem(path, 'value', message, hint) };
 }
+
+/** For whoever writes settings as another program has them. */
+const TOP_HINT = 'a setting is written with a colon and a blank: "hostname: mx.example.org"';
 
 function valueHint(value: unknown, schema: z.core.$ZodType | null, issue: Issue): string {
   const told = hintOf(issue);
@@ -146,8 +167,17 @@ function valueHint(value: unknown, schema: z.core.$ZodType | null, issue: Issue)
   if (typeof value === 'number' && expected.startsWith('a size')) return sizeHint(value);
   if (typeof value === 'number' && expected.startsWith('an address and a port')) return socketHint(String(value));
   if (value === false && expected.endsWith('off')) return 'write off';
+  if (inner instanceof z.ZodRecord && Array.isArray(value)) return listHint(value, nameOf(inner));
   if (inner instanceof z.ZodArray && typeof value !== 'object') return 'a list has "- " in front of each entry';
   return '';
+}
+
+/** A list where each entry has a name. */
+function listHint(value: readonly unknown[], name: string | undefined): string {
+  const [first] = value;
+  if (name !== 'DOMAIN') return 'each entry stands below it, indented, with its name and a colon: no "- " in front';
+  const domain = typeof first === 'string' && /^[\w.-]{1,100}$/.test(first) ? first : 'example.org';
+  return `each domain has settings of its own: ${domain}: { nextHop: smtp://10.0.0.5:25 }`;
 }
 
 function hintOf(issue: Issue | undefined): string {

@@ -7,7 +7,7 @@ import { withDeadline, withEither } from '../../platform/deadline.ts';
 import { errorText } from '../../platform/log.ts';
 import { InFlight } from '../in-flight.ts';
 import { type ClamdVersion, findingsOf, parseVersion, TOO_LARGE_REASON } from './answer.ts';
-import type { ClamdAddress } from './clamd-link.ts';
+import { type ClamdAddress, ClamdAway } from './clamd-link.ts';
 import { askVersion, scanMessage } from './clamscan-guard.ts';
 
 export interface ClamavOptions {
@@ -72,7 +72,8 @@ class Clamav implements Scanner {
       return this.#healthOf(this.#version);
     } catch (error) {
       const next = 'start clamd, or correct scanners.clamav.address';
-      return { part: PART, level: 'down', says: `no answer from clamd: ${errorText(error)}`, next };
+      const says = error instanceof ClamdAway ? error.message : `no answer from clamd: ${errorText(error)}`;
+      return { part: PART, level: 'down', says, next };
     }
   }
 

@@ -27,10 +27,16 @@ export class ClamdLost extends Error {
   override readonly name = 'ClamdLost';
 }
 
+/** Nobody takes the connection: trying again at once is of no use. */
+export class ClamdAway extends Error {
+  override readonly name = 'ClamdAway';
+}
+
 export class ClamdLink extends Duplex {
   readonly #socket: Socket;
   readonly #onFail: (reason: Error) => void;
   readonly #paceMs: number;
+  readonly #place: string;
   #reply = Buffer.alloc(0);
   #unsent: (() => void) | null = null;
 
@@ -38,6 +44,7 @@ export class ClamdLink extends Duplex {
   constructor(address: ClamdAddress, paceMs: number, onFail: (reason: Error) => void) {
     super({ writableHighWaterMark: UNSENT_MAX_BYTES });
     this.#onFail = onFail;
+    this.#place = 'path' in address ? address.path : `${address.host}:${address.port}`;
     this.#paceMs = paceMs;
     this.#socket = createConnection(address);
     this.#socket.on('data', chunk => this.#take(chunk));
@@ -124,10 +131,23 @@ export class ClamdLink extends Duplex {
   /** clamd closes when it has answered. A reset after an answer is one too: it had not read all we sent. */
   #ended(error: Error | null): void {
     if (this.#reply.length === 0) {
-      this.#onFail(new ClamdLost('clamd closed the connection without an answer', { cause: error ?? undefined }));
+      this.#onFail(whyEnded(error, this.#place));
       this.destroy();
     } else {
       this.push(null);
     }
   }
+}
+
+/** What the system says at connect, in words for the one who can mend it. */
+const AWAY: Readonly<Record<string, string>> = {
+  ENOENT: 'clamd is not running: there is no socket at',
+  ECONNREFUSED: 'clamd is not running: nobody listens on',
+  EACCES: 'not allowed to use the socket of clamd at',
+};
+
+function whyEnded(error: Error | null, place: string): Error {
+  const words = AWAY[error !== null && 'code' in error ? String(error.code) : ''];
+  if (words !== undefined) return new ClamdAway(`${words} ${place}`);
+  return new ClamdLost('clamd closed the connection without an answer', { cause: error ?? undefined });
 }

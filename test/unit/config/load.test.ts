@@ -72,6 +72,14 @@ describe('loadSettings', () => {
     );
   });
 
+  it('suggests no file that is not there', () => {
+    const cwd = folder({ 'etc/other.yaml': ONE_DOMAIN });
+    assert.throws(
+      () => loadSettings({ cwd, file: join(cwd, 'etc') }),
+      /this is a folder\n {2}name the settings file itself; there is no postern\.yaml in this folder$/,
+    );
+  });
+
   it('says so where a folder was named', () => {
     const cwd = folder({ 'etc/postern.yaml': ONE_DOMAIN });
     assert.match(

@@ -203,3 +203,12 @@ test('addresses of clamd', () => {
     assert.equal(parseClamdAddress(bad), null, bad);
   }
 });
+
+test('a clamd that does not run is called that, in health and in what is found', async t => {
+  const scanner = createClamav({ ...OPTIONS, address: { path: '/nonexistent/clamd.sock' } });
+  t.after(() => scanner.close());
+  const words = 'clamd is not running: there is no socket at /nonexistent/clamd.sock';
+  assert.equal((await scanner.health()).says, words);
+  const [finding] = await scanner.scan(await folder.task({ message: 'Subject: a\r\n\r\nb\r\n' }), later());
+  assert.deepEqual(finding, { kind: 'unavailable', scanner: 'clamav', reason: words });
+});
