@@ -5,9 +5,11 @@
 import { connect, type Socket } from 'node:net';
 
 import { type Prepared, readCorpus, salted, sizedMail } from './mail.ts';
+import { checkBySpamd } from './spamc.ts';
 
 export interface Plan {
   readonly port: number;
+  readonly protocol: 'smtp' | 'spamc';
   readonly connections: number;
   readonly messages: number;
   /** Messages on one connection, all from one address. */
@@ -130,7 +132,18 @@ async function run(plan: Plan): Promise<Outcome> {
     return reply;
   };
 
+  const check = async (n: number): Promise<string> => {
+    const pieces = salted(mails[n % mails.length] ?? NO_MAIL, saltOf(plan.run, n));
+    const start = performance.now();
+    const reply = await checkBySpamd(plan.port, pieces);
+    if (!reply.startsWith('2')) return reply;
+    latenciesMs.push(performance.now() - start);
+    for (const piece of pieces) bytes += piece.length;
+    return reply;
+  };
+
   const connection = async (n: number, count: number, tries: number): Promise<string[]> => {
+    if (plan.protocol === 'spamc') return [await check(n)];
     const client = new Client(plan.port, addressOf(plan.run, n + tries));
     const said: string[] = [];
     const greeting = await client.reply();

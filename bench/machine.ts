@@ -3,6 +3,9 @@
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 
+import type { Options } from './options.ts';
+import { rspamdVersions } from './peers/rspamd.ts';
+import { spamdVersions } from './peers/spamd.ts';
 import { versionOf } from './world.ts';
 
 const HERE = resolve(import.meta.dirname, '..');
@@ -19,7 +22,7 @@ export function machine(): Record<string, string> {
   };
 }
 
-export function versions(root = HERE): Record<string, string> {
+export function versions(peers: Options['peers'], root = HERE): Record<string, string> {
   const changed =
     versionOf('git', '-C', root, 'status', '--porcelain', '--', 'src', 'rules') === '' ? '' : ' + changes';
   return {
@@ -28,5 +31,7 @@ export function versions(root = HERE): Record<string, string> {
     clamd: versionOf('clamd', '--version'),
     redis: versionOf('redis-server', '--version').split(' ').slice(0, 3).join(' '),
     unbound: versionOf('unbound', '-V'),
+    ...(['rspamd', 'all'].includes(peers) ? rspamdVersions() : {}),
+    ...(['spamd', 'all'].includes(peers) ? spamdVersions() : {}),
   };
 }

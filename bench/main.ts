@@ -2,7 +2,7 @@
 // Starts everything it needs in a temporary folder on 127.0.0.1, and ends and removes all of it.
 
 import { existsSync } from 'node:fs';
-import { print, runGateway } from './gateway.ts';
+import { barsOf, print, runGateway } from './gateway.ts';
 import { machine, versions } from './machine.ts';
 import { corpusFolder } from './mail.ts';
 import { type Options, readOptions, USAGE, UsageError } from './options.ts';
@@ -10,7 +10,7 @@ import { printTopic, runLarge, runMemory, runSize } from './topics.ts';
 import { startWorld } from './world.ts';
 
 async function main(options: Options): Promise<number> {
-  const about = { machine: machine(), versions: versions(options.postern) };
+  const about = { machine: machine(), versions: versions(options.peers, options.postern) };
   if (!options.json) for (const part of Object.values(about)) for (const line of listed(part)) console.log(line);
   const world = await startWorld();
   const interrupted = () => {
@@ -20,9 +20,10 @@ async function main(options: Options): Promise<number> {
   try {
     if (options.topic === 'gateway') {
       const result = await runGateway(world, options);
-      if (options.json) console.log(JSON.stringify({ ...about, options, ...result }, null, 1));
+      const bars = barsOf(result.runs);
+      if (options.json) console.log(JSON.stringify({ ...about, options, ...result, bars }, null, 1));
       else print(result);
-      return 0;
+      return bars.every(({ holds }) => holds) ? 0 : 1;
     }
     const result = await OTHERS[options.topic](world, options);
     if (options.json) console.log(JSON.stringify({ ...about, options, ...result, text: undefined }, null, 1));

@@ -1,7 +1,7 @@
 // One run: the generator sends through a subject into the sink, and what that cost is read before and after.
 
 import { waitFor } from '../test/support/wait-for.ts';
-import { difference, type Latency, latencyOf, sum } from './figures.ts';
+import { difference, type Latency, latencyOf, median, sum } from './figures.ts';
 import type { Plan } from './generator.ts';
 import { cpuMs } from './processes.ts';
 import type { Subject } from './subject.ts';
@@ -24,31 +24,31 @@ export interface Run {
   readonly cpuMs: Readonly<Record<string, number>>;
   readonly threadsMs: Readonly<Record<string, number>>;
   readonly subjectCpuMs: number;
-  /** Most that was seen, looking four times a second. */
+  /** The most that was seen. */
   readonly peakRss: number;
 }
 
-const LOOK_EVERY_MS = 250;
 const QUEUE_EMPTY_WITHIN_MS = 120_000;
 
-export async function measure(world: World, subject: Subject, plan: Omit<Plan, 'port'>): Promise<Run> {
+export async function measure(world: World, subject: Subject, plan: Omit<Plan, 'port' | 'protocol'>): Promise<Run> {
   const counted = await world.sink.ask({});
   const [before, threadsBefore] = [cpuOf(world, subject), subject.threads?.() ?? {}];
   let peakRss = subject.rss();
   const watch = setInterval(() => {
     peakRss = Math.max(peakRss, subject.rss());
-  }, LOOK_EVERY_MS);
+  }, subject.rssEveryMs);
   try {
-    const outcome = await world.generator.ask({ ...plan, port: subject.port });
+    const outcome = await world.generator.ask({ ...plan, port: subject.port, protocol: protocolOf(subject) });
     const taken = outcome.replies['2xx'] ?? 0;
     // A filter with a queue has taken what is not relayed yet.
-    const relayed = await relayedOf(world, counted.messages, taken);
+    const relayed = subject.relays ? await relayedOf(world, counted.messages, taken) : { count: taken, at: 0 };
     const seconds = (Math.max(outcome.endedAt, relayed.at) - outcome.startedAt) / 1000;
     const after = cpuOf(world, subject);
     const each = (used: Record<string, number>) =>
       Object.fromEntries(Object.entries(used).map(([name, ms]) => [name, ms / Math.max(1, relayed.count)]));
     const own = Object.keys(subject.cpu());
     const cpu = each(difference(before, after));
+    peakRss = Math.max(peakRss, subject.rss());
     return {
       name: subject.name,
       sent: plan.messages,
@@ -68,6 +68,32 @@ export async function measure(world: World, subject: Subject, plan: Omit<Plan, '
   } finally {
     clearInterval(watch);
   }
+}
+
+/** The middle of several runs, figure by figure. */
+export function medianRun(runs: readonly Run[]): Run {
+  const [first] = runs;
+  if (first === undefined) throw new RangeError('no runs');
+  const of = (figure: (run: Run) => number) => median(runs.map(figure));
+  const each = (figures: (run: Run) => Readonly<Record<string, number>>) =>
+    Object.fromEntries(Object.keys(figures(first)).map(name => [name, of(run => figures(run)[name] ?? 0)]));
+  const { p50, p95, p99, max } = each(run => ({ ...run.latencyMs }));
+  return {
+    ...first,
+    relayed: of(run => run.relayed),
+    seconds: of(run => run.seconds),
+    perSecond: of(run => run.perSecond),
+    megabytesPerSecond: of(run => run.megabytesPerSecond),
+    latencyMs: { p50: p50 ?? 0, p95: p95 ?? 0, p99: p99 ?? 0, max: max ?? 0 },
+    cpuMs: each(run => run.cpuMs),
+    threadsMs: each(run => run.threadsMs),
+    subjectCpuMs: of(run => run.subjectCpuMs),
+    peakRss: of(run => run.peakRss),
+  };
+}
+
+function protocolOf(subject: Subject): Plan['protocol'] {
+  return subject.relays ? 'smtp' : 'spamc';
 }
 
 async function relayedOf(world: World, before: number, taken: number): Promise<{ count: number; at: number }> {

@@ -13,6 +13,7 @@ import type { Subject } from './subject.ts';
 import type { World } from './world.ts';
 
 const HERE = resolve(import.meta.dirname, '..');
+const RSS_EVERY_MS = 250;
 const START_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 40_000;
 
@@ -92,6 +93,9 @@ export async function startPostern(world: World, options: PosternOptions = {}): 
     cpu,
     threads: () => threadsCpuMs(pid),
     rss: () => rssBytes(pid),
+    rssEveryMs: RSS_EVERY_MS,
+    relays: true,
+    share: 1,
     peakRss: () => peakRssBytes(pid),
     stop,
   };

@@ -51,6 +51,11 @@ export function threadsTable(run: Run): string {
   return rows.length === 0 ? '' : table([`threads of ${run.name}`, 'CPU ms a message'], rows);
 }
 
+export interface Bar {
+  readonly holds: boolean;
+  readonly says: string;
+}
+
 export function bar(holds: boolean, says: string): string {
   return `${holds ? 'pass' : 'FAIL'}  ${says}`;
 }

@@ -31,6 +31,7 @@ function serve(socket: Socket): void {
   socket.on('data', (chunk: Buffer) => {
     let at = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     let answer = '';
+    let isLast = false;
     for (;;) {
       const end = at.indexOf(isData ? END : '\r\n');
       if (end === -1) break;
@@ -44,7 +45,7 @@ function serve(socket: Socket): void {
       }
       const verb = at.toString('latin1', 0, Math.min(end, 4)).toUpperCase();
       answer += REPLIES[verb] ?? '250 2.0.0 fine\r\n';
-      if (verb === 'QUIT') socket.end();
+      isLast ||= verb === 'QUIT';
       isData = verb === 'DATA';
       // The line end before an empty message's dot is that of DATA: it stays.
       at = at.subarray(isData ? end : end + 2);
@@ -55,6 +56,7 @@ function serve(socket: Socket): void {
     if (isData) bytes += at.length - kept;
     rest = at.subarray(at.length - kept);
     if (answer !== '') socket.write(answer);
+    if (isLast) socket.end();
   });
 }
 

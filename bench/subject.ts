@@ -13,5 +13,11 @@ export interface Subject {
   threads?(): Readonly<Record<string, number>>;
   /** Resident bytes now. */
   rss(): number;
+  /** How often that may be asked: of a tree of processes it costs. */
+  readonly rssEveryMs: number;
+  /** Does mail come to the sink? */
+  readonly relays: boolean;
+  /** What part of the messages it is sent: a slow one would take the whole time of a run. */
+  readonly share: number;
   stop(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { nextRun } from './gateway.ts';
 import { measure, type Run } from './measure.ts';
 import type { Options } from './options.ts';
 import { startPostern } from './postern.ts';
-import { bar, table } from './report.ts';
+import { type Bar, bar, table } from './report.ts';
 import type { World } from './world.ts';
 
 export interface TopicResult {
@@ -14,7 +14,7 @@ export interface TopicResult {
   readonly figures: unknown;
   /** For people. */
   readonly text: string;
-  readonly bars: readonly { readonly holds: boolean; readonly says: string }[];
+  readonly bars: readonly Bar[];
 }
 
 const MEGABYTE = 1e6;

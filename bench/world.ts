@@ -2,7 +2,7 @@
 // clamd is Postern's own embedded one with the project's EICAR signature, so that Postern and peers ask the same.
 
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -39,6 +39,8 @@ const ZONE = [
 
 export async function startWorld(): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-bench-'));
+  // spamd gives up root and must find its own folder.
+  await chmod(folder, 0o755);
   const stops: (() => unknown)[] = [() => rm(folder, { recursive: true, force: true, maxRetries: 10 })];
   const stop = async () => {
     for (let next = stops.pop(); next !== undefined; next = stops.pop()) await next();

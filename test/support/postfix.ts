@@ -25,10 +25,14 @@ export interface PostfixOptions {
   readonly tls?: { readonly key: string; readonly cert: string };
   /** Where mail for all other domains goes (relaying allowed for 127.0.0.0/8): `[127.0.0.1]:PORT`. */
   readonly relayhost?: string;
+  /** smtpd processes at once; 60 where absent. */
+  readonly processes?: number;
 }
 
 export interface Postfix {
   readonly port: number;
+  /** Of `master`, while it runs. */
+  pid(): number;
   log(): Promise<string>;
   /** SIGSTOP to all its processes: it is there and does not answer. */
   freeze(): void;
@@ -60,7 +64,7 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   if (key !== undefined && cert !== undefined)
     await writeFile(join(folder, 'etc/tls.pem'), key + cert, { mode: 0o600 });
   await writeFile(join(folder, 'etc/main.cf'), mainCf(folder, root, options));
-  await writeFile(join(folder, 'etc/master.cf'), masterCf(port));
+  await writeFile(join(folder, 'etc/master.cf'), masterCf(port, options.processes ?? 60));
   await writeFile(
     join(folder, 'etc/mailboxes'),
     (options.mailboxes ?? []).map(box => `/^${escaped(box)}$/ 1\n`).join(''),
@@ -95,7 +99,16 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
     await stop();
     throw new Error(`postfix did not start: ${said}`, { cause: error });
   }
-  return { port, log, freeze: () => signal('SIGSTOP'), thaw: () => signal('SIGCONT'), halt, resume, stop };
+  return {
+    port,
+    pid: () => master?.pid ?? 0,
+    log,
+    freeze: () => signal('SIGSTOP'),
+    thaw: () => signal('SIGCONT'),
+    halt,
+    resume,
+    stop,
+  };
 }
 
 /** `/` where it is installed. */
@@ -204,9 +217,9 @@ function mainCf(folder: string, root: string, options: PostfixOptions): string {
     .join('');
 }
 
-function masterCf(port: number): string {
+function masterCf(port: number, processes: number): string {
   return `
-127.0.0.1:${port} inet n - n - 60 smtpd
+127.0.0.1:${port} inet n - n - ${processes} smtpd
 cleanup   unix  n - n - 0 cleanup
 qmgr      unix  n - n 300 1 qmgr
 tlsmgr    unix  - - n 1000? 1 tlsmgr
