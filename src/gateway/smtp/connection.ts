@@ -9,6 +9,7 @@ import { MailError, replyOf } from '../../mail/error.ts';
 import { type MailId, mailId } from '../../mail/mail-id.ts';
 import { REPLIES, type Reply } from '../../mail/reply.ts';
 import type { Session, TlsInfo } from '../../mail/session.ts';
+import { failpoint } from '../../platform/failpoint.ts';
 import { errorText } from '../../platform/log.ts';
 import { Transaction } from '../transaction.ts';
 import { CommandStream } from './command-stream.ts';
@@ -198,6 +199,7 @@ export class Connection extends SMTPConnection {
 
   #mail(command: Buffer, callback: () => void): void {
     this.#run(callback, async () => {
+      await failpoint('mail');
       if (this.#transaction !== null) throw new MailError('badSequence', 'nested MAIL');
       const argument = commandArgument(decode(command), 'MAIL FROM');
       if (argument === null) throw new MailError('badSyntax', 'MAIL without FROM:<>');
@@ -216,6 +218,7 @@ export class Connection extends SMTPConnection {
 
   #rcpt(command: Buffer, callback: () => void): void {
     this.#run(callback, async () => {
+      await failpoint('rcpt');
       const transaction = this.#transaction;
       if (transaction === null) throw new MailError('badSequence', 'RCPT without MAIL');
       const argument = commandArgument(decode(command), 'RCPT TO');
@@ -262,7 +265,10 @@ export class Connection extends SMTPConnection {
     this.listener.finish(
       transaction
         .data(stream)
-        .then(reply => this.#endData(reply, transaction, stream))
+        .then(async reply => {
+          await failpoint('reply');
+          this.#endData(reply, transaction, stream);
+        })
         .catch(error => {
           this.#log(error, 'DATA');
           // Its client would wait for ever: no deadline ends what is being answered.
