@@ -70,6 +70,7 @@ export async function startPostern(world: World, options: PosternOptions = {}): 
     clearTimeout(timer);
     for (const pid of childrenOf(join(folder, 'data')).values()) process.kill(pid, 'SIGKILL');
   };
+  world.atEnd(stop);
   try {
     const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
     await waitFor('Postern to be ready', () => isReady || hasEnded(), START_WITHIN_MS);

@@ -22,6 +22,8 @@ export interface World {
   readonly sink: Forked<object, Counted>;
   readonly sinkPort: number;
   readonly generator: Forked<Plan, Outcome>;
+  /** What is to be ended before the world is; also when the bench is interrupted. */
+  atEnd(stop: () => Promise<void>): void;
   stop(): Promise<void>;
 }
 
@@ -55,7 +57,7 @@ export async function startWorld(): Promise<World> {
     stops.push(() => resolver.stop());
     const clamd = await startClamd(folder);
     stops.push(() => clamd.stop());
-    return { folder, clamd, resolver, sink, sinkPort, generator, stop };
+    return { folder, clamd, resolver, sink, sinkPort, generator, atEnd: each => stops.push(each), stop };
   } catch (error) {
     await stop();
     throw error;

@@ -46,6 +46,7 @@ export async function startRspamd(world: World): Promise<Subject> {
     }
     await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   };
+  world.atEnd(stop);
   try {
     await ready(rspamd, folder);
     postfix = await startPostfix({

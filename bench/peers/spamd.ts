@@ -68,6 +68,7 @@ export async function startSpamd(world: World): Promise<Subject> {
     if (child.exitCode !== null) throw new Error(`spamd ended: ${text.slice(-2000)}${said}`);
     return (text.match(/spawned child process/g) ?? []).length >= Number(children);
   };
+  world.atEnd(stop);
   try {
     await waitFor('spamd to have its children', isReady, READY_WITHIN_MS);
   } catch (error) {
