@@ -31,7 +31,7 @@ export const SHOW_PAGE: Page = {
 ${ITEM} What the message says is made safe for the terminal: control characters and the like are written as \\x1b.`,
   examples: [
     { run: 'postern quarantine show 01k9x2m4q8a7b3c5d6-1', does: 'why it is held, its headers and its text' },
-    { run: 'postern quarantine show 01k9x2m4q8a7b3c5d6-1 | less', does: 'page by page' },
+    { run: 'postern quarantine show 01k9x2m4q8a7b3c5d6-1 | more', does: 'page by page' },
   ],
 };
 

@@ -10,7 +10,15 @@ import { parseSettings } from '../../../src/config/load.ts';
 import { VERSION } from '../../../src/version.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const PAGES = ['README.md', 'docs/flow.md', 'docs/failure.md', 'docs/decisions.md', 'docs/rules.md', 'docs/config.md'];
+const PAGES = [
+  'README.md',
+  'docs/flow.md',
+  'docs/failure.md',
+  'docs/decisions.md',
+  'docs/rules.md',
+  'docs/config.md',
+  'docs/commands.md',
+];
 
 test('the examples of settings in the README are accepted', () => {
   const examples = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```yaml\n(.*?)```/gs)];
