@@ -70,17 +70,7 @@ async function virusScanner(settings: Settings, isRunning: boolean): Promise<Hea
     return [{ part, level: 'degraded', says: 'switched off in the settings', next: 'scanners.clamav.enabled: true' }];
   }
   if (settings.scanners.clamav.address.kind === 'embedded' && !isRunning) {
-    const program = await findProgram('clamd');
-    const next =
-      program === null ? 'apt-get install clamav-daemon, or npm start, which does it' : 'postern serve starts it';
-    return [
-      {
-        part,
-        level: program === null ? 'down' : 'degraded',
-        says: program === null ? 'clamd is not installed' : 'not running',
-        next,
-      },
-    ];
+    return [await startable(part, 'clamd', 'clamav-daemon')];
   }
   const resolver = new CachedResolver({ servers: settings.dns.servers });
   const clamdSocket = await socketPath(join(settings.data, 'clamd'), 'clamd.sock');
@@ -100,17 +90,22 @@ async function virusScanner(settings: Settings, isRunning: boolean): Promise<Hea
   }
 }
 
+/** A child of a gateway that does not run: that it does not run either is said once, in the gateway's own row. */
+async function startable(part: string, name: string, debianPackage: string): Promise<Health> {
+  if ((await findProgram(name)) !== null) {
+    return { part, level: 'ok', says: `${name} is installed and starts with the gateway`, next: '' };
+  }
+  const next = `apt-get install ${debianPackage}, or npm start, which does it`;
+  return { part, level: 'down', says: `${name} is not installed`, next };
+}
+
 async function redis(settings: Settings, isRunning: boolean): Promise<Health[]> {
   return Promise.all(
     (['queue', 'memory'] as const).map(async kind => {
       const part = `Redis (${kind})`;
       const named = settings.redis[kind];
       if (named === 'embedded' && !isRunning) {
-        const program = await findProgram('redis-server');
-        const next =
-          program === null ? 'apt-get install redis-server, or npm start, which does it' : 'postern serve starts it';
-        const says = program === null ? 'redis-server is not installed' : 'not running';
-        return { part, level: program === null ? ('down' as const) : ('degraded' as const), says, next };
+        return startable(part, 'redis-server', 'redis-server');
       }
       const socket = await socketPath(join(settings.data, 'redis', kind), 'redis.sock');
       return pinged(part, named === 'embedded' ? `unix://${socket}` : named);

@@ -45,7 +45,7 @@ async function doctor(options: WithConfig & WithJson): Promise<void> {
 async function examined(settings: Settings): Promise<readonly Health[]> {
   const { examine } = await import('../assembly/examine.ts');
   const status = await running(settings);
-  return [gateway(status), ...(await examine(settings, status !== null)), ...onlyInside(status)];
+  return [gateway(status, settings), ...(await examine(settings, status !== null)), ...onlyInside(status)];
 }
 
 async function running(settings: Settings): Promise<Status | null> {
@@ -57,9 +57,17 @@ async function running(settings: Settings): Promise<Status | null> {
   }
 }
 
-function gateway(status: Status | null): Health {
+function gateway(status: Status | null, { data, isDemo }: Settings): Health {
   const part = 'gateway';
-  if (status === null) return { part, level: 'degraded', says: 'not running', next: 'postern serve' };
+  if (status === null) {
+    const elsewhere = isDemo ? ', or --config FILE where it runs with settings of its own' : '';
+    return {
+      part,
+      level: 'degraded',
+      says: `not running on ${data}: no mail is taken`,
+      next: `postern serve${elsewhere}`,
+    };
+  }
   const { version, pid, listeners, health } = status;
   const places = listeners.map(({ name, host, port }) => `${name} ${host}:${port}`).join(', ');
   const says = `runs: version ${version}, process ${pid}, ${places}`;
