@@ -2,8 +2,7 @@
 // own, without a mail library, so that it costs little and its CPU is told apart. Forked by world.ts; runs one plan a
 // message of its parent and answers with what came of it.
 
-import { connect, type Socket } from 'node:net';
-
+import { Client } from './client.ts';
 import { type Prepared, readCorpus, salted, sizedMail } from './mail.ts';
 import { checkBySpamd } from './spamc.ts';
 
@@ -39,122 +38,68 @@ const NO_MAIL: Prepared = { pieces: [], attachment: [] };
 const REFUSALS_KEPT = 5;
 const corpora = new Map<string | number, readonly Prepared[]>();
 
-class Client {
-  readonly #socket: Socket;
-  #text = '';
-  #replies: string[] = [];
-  #wake: (() => void) | null = null;
-  #isClosed = false;
+class Sending {
+  readonly #plan: Plan;
+  readonly #mails: readonly Prepared[];
+  readonly latenciesMs: number[] = [];
+  readonly replies: Record<string, number> = { '2xx': 0, '4xx': 0, '5xx': 0, lost: 0 };
+  readonly refusals: string[] = [];
+  bytes = 0;
+  retried = 0;
+  #next = 0;
 
-  constructor(port: number, localAddress: string) {
-    this.#socket = connect({ port, host: '127.0.0.1', localAddress, noDelay: true });
-    this.#socket.setEncoding('latin1');
-    this.#socket.on('data', (text: string) => this.#take(text));
-    this.#socket.on('error', () => this.#socket.destroy());
-    this.#socket.on('close', () => {
-      this.#isClosed = true;
-      this.#wake?.();
-    });
+  constructor(plan: Plan) {
+    this.#plan = plan;
+    this.#mails = mailOf(plan.mail);
   }
 
-  /** The next reply, its last line only; '' when the connection has ended. */
-  async reply(): Promise<string> {
-    while (this.#replies.length === 0 && !this.#isClosed) {
-      await new Promise<void>(resolve => {
-        this.#wake = resolve;
-      });
+  /** Sends one connection's messages after the other until none is left; several of these run at once. */
+  async work(): Promise<void> {
+    const { messages, perConnection } = this.#plan;
+    while (this.#next < messages) {
+      const [from, count] = [this.#next, Math.min(perConnection, messages - this.#next)];
+      this.#next += count;
+      for (let done = 0, tries = 0; done < count; tries++) {
+        const said = await this.#connection(from + done, count - done, tries);
+        for (const reply of said) {
+          if (await this.#waitsAfter(reply)) break;
+          done += 1;
+          this.#count(reply);
+        }
+      }
     }
-    return this.#replies.shift() ?? '';
   }
 
-  write(text: string | Buffer): void {
-    this.#socket.write(text);
+  /** True where the message is to be sent again. */
+  async #waitsAfter(reply: string): Promise<boolean> {
+    const { retryMs } = this.#plan;
+    if (retryMs === undefined || !/^4|^$/.test(reply)) return false;
+    this.retried += 1;
+    await new Promise(resolve => setTimeout(resolve, retryMs));
+    return true;
   }
 
-  /** Writes no more than the kernel takes: large mail is not all in our memory at once. */
-  async writeAll(pieces: readonly Buffer[]): Promise<void> {
-    this.#socket.cork();
-    for (const piece of pieces) {
-      if (this.#socket.write(piece) || this.#isClosed) continue;
-      this.#socket.uncork();
-      await this.#drained();
-      this.#socket.cork();
-    }
-    this.#socket.uncork();
+  #count(reply: string): void {
+    const kind = reply === '' ? 'lost' : `${reply[0]}xx`;
+    this.replies[kind] = (this.replies[kind] ?? 0) + 1;
+    if (kind !== '2xx' && this.refusals.length < REFUSALS_KEPT) this.refusals.push(reply);
   }
 
-  end(): void {
-    this.#socket.end();
-  }
-
-  #drained(): Promise<void> {
-    return new Promise(resolve => {
-      const go = () => {
-        this.#socket.off('drain', go).off('close', go);
-        resolve();
-      };
-      this.#socket.on('drain', go).on('close', go);
-    });
-  }
-
-  #take(text: string): void {
-    this.#text += text;
-    for (let end = this.#text.indexOf('\r\n'); end !== -1; end = this.#text.indexOf('\r\n')) {
-      if (this.#text[3] !== '-') this.#replies.push(this.#text.slice(0, end));
-      this.#text = this.#text.slice(end + 2);
-    }
-    this.#wake?.();
-  }
-}
-
-async function run(plan: Plan): Promise<Outcome> {
-  const mails = mailOf(plan.mail);
-  const latenciesMs: number[] = [];
-  const replies: Record<string, number> = { '2xx': 0, '4xx': 0, '5xx': 0, lost: 0 };
-  const refusals: string[] = [];
-  let [next, bytes, retried] = [0, 0, 0];
-
-  /** One message to its end; false when the connection is of no more use. */
-  const send = async (client: Client, n: number): Promise<string> => {
-    const salt = saltOf(plan.run, n);
-    const pieces = salted(mails[n % mails.length] ?? NO_MAIL, salt);
-    client.write(`MAIL FROM:<s${salt}@d${salt}.sender.example>\r\nRCPT TO:<r${salt}@rcpt.example>\r\nDATA\r\n`);
-    const asked = [await client.reply(), await client.reply(), await client.reply()];
-    const refused = asked.find(reply => !/^[23]/.test(reply));
-    if (refused !== undefined) return refused;
-    await client.writeAll(pieces);
-    const start = performance.now();
-    client.write('.\r\n');
-    const reply = await client.reply();
-    if (!reply.startsWith('2')) return reply;
-    latenciesMs.push(performance.now() - start);
-    for (const piece of pieces) bytes += piece.length;
-    return reply;
-  };
-
-  const check = async (n: number): Promise<string> => {
-    const pieces = salted(mails[n % mails.length] ?? NO_MAIL, saltOf(plan.run, n));
-    const start = performance.now();
-    const reply = await checkBySpamd(plan.port, pieces);
-    if (!reply.startsWith('2')) return reply;
-    latenciesMs.push(performance.now() - start);
-    for (const piece of pieces) bytes += piece.length;
-    return reply;
-  };
-
-  const connection = async (n: number, count: number, tries: number): Promise<string[]> => {
-    if (plan.protocol === 'spamc') return [await check(n)];
-    const client = new Client(plan.port, addressOf(plan.run, n + tries));
-    const said: string[] = [];
+  /** The reply to each message; the first that was not taken is the last. */
+  async #connection(n: number, count: number, tries: number): Promise<string[]> {
+    const { port, protocol, run, messages } = this.#plan;
+    if (protocol === 'spamc') return [await this.#timed(n, pieces => checkBySpamd(port, pieces))];
+    const client = new Client(port, addressOf(run, n + tries * messages));
     const greeting = await client.reply();
-    client.write(`EHLO mail.d${saltOf(plan.run, n)}.sender.example\r\n`);
+    client.write(`EHLO mail.d${saltOf(run, n)}.sender.example\r\n`);
     const hello = await client.reply();
     if (!greeting.startsWith('2') || !hello.startsWith('2')) {
       client.end();
-      return Array<string>(count).fill(greeting.startsWith('2') ? hello : greeting);
+      return [greeting.startsWith('2') ? hello : greeting];
     }
-    for (let k = 0; k < count; k++) {
-      const reply = await send(client, n + k);
+    const said: string[] = [];
+    for (let k = n; k < n + count; k++) {
+      const reply = await this.#send(client, k);
       said.push(reply);
       if (!reply.startsWith('2')) break;
     }
@@ -162,32 +107,41 @@ async function run(plan: Plan): Promise<Outcome> {
     await client.reply();
     client.end();
     return said;
-  };
+  }
 
-  const sender = async (): Promise<void> => {
-    while (next < plan.messages) {
-      const [from, count] = [next, Math.min(plan.perConnection, plan.messages - next)];
-      next += count;
-      for (let done = 0, tries = 0; done < count; tries++) {
-        const said = await connection(from + done, count - done, tries * plan.messages);
-        for (const reply of said) {
-          if (plan.retryMs !== undefined && /^4|^$/.test(reply)) {
-            retried += 1;
-            await new Promise(resolve => setTimeout(resolve, plan.retryMs));
-            break;
-          }
-          done += 1;
-          const kind = reply === '' ? 'lost' : `${reply[0]}xx`;
-          replies[kind] = (replies[kind] ?? 0) + 1;
-          if (kind !== '2xx' && refusals.length < REFUSALS_KEPT) refusals.push(reply);
-        }
-      }
-    }
-  };
+  async #send(client: Client, n: number): Promise<string> {
+    const salt = saltOf(this.#plan.run, n);
+    client.write(`MAIL FROM:<s${salt}@d${salt}.sender.example>\r\nRCPT TO:<r${salt}@rcpt.example>\r\nDATA\r\n`);
+    const asked = [await client.reply(), await client.reply(), await client.reply()];
+    const refused = asked.find(reply => !/^[23]/.test(reply));
+    if (refused !== undefined) return refused;
+    return this.#timed(n, async (pieces, fromHere) => {
+      await client.writeAll(pieces);
+      fromHere();
+      client.write('.\r\n');
+      return client.reply();
+    });
+  }
 
+  async #timed(n: number, work: (pieces: readonly Buffer[], fromHere: () => void) => Promise<string>): Promise<string> {
+    const pieces = salted(this.#mails[n % this.#mails.length] ?? NO_MAIL, saltOf(this.#plan.run, n));
+    let start = performance.now();
+    const reply = await work(pieces, () => {
+      start = performance.now();
+    });
+    if (!reply.startsWith('2')) return reply;
+    this.latenciesMs.push(performance.now() - start);
+    for (const piece of pieces) this.bytes += piece.length;
+    return reply;
+  }
+}
+
+async function run(plan: Plan): Promise<Outcome> {
+  const sending = new Sending(plan);
   const startedAt = performance.timeOrigin + performance.now();
-  await Promise.all(Array.from({ length: plan.connections }, sender));
+  await Promise.all(Array.from({ length: plan.connections }, () => sending.work()));
   const endedAt = performance.timeOrigin + performance.now();
+  const { latenciesMs, replies, refusals, retried, bytes } = sending;
   return { latenciesMs, replies, refusals, retried, bytes, startedAt, endedAt };
 }
 

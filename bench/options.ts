@@ -31,7 +31,7 @@ topics
 options
   --peers WHICH      none, rspamd, spamd or all (gateway; default none)
   --connections N    senders at once (20)
-  --messages N       messages of one run (3000)
+  --messages N       messages of one run (3000); memory: of its first part (5000)
   --per-connection N messages on one connection (1)
   --rounds N         how often Postern and its peers take turns (3)
   --corpus NAME      spamassassin, business, lists … of ../shared/corpora, or generated (spamassassin, where it is there)
@@ -44,11 +44,12 @@ export class UsageError extends Error {}
 export function readOptions(args: readonly string[]): Options | null {
   const { values, positionals } = parse(args);
   if (values.help === true) return null;
+  const topic = oneOf(TOPICS, positionals[0] ?? 'gateway', 'topic');
   return {
-    topic: oneOf(TOPICS, positionals[0] ?? 'gateway', 'topic'),
+    topic,
     peers: oneOf(PEERS, values.peers ?? 'none', '--peers'),
     connections: count(values.connections, 20, '--connections'),
-    messages: count(values.messages, 3000, '--messages'),
+    messages: count(values.messages, topic === 'memory' ? 5000 : 3000, '--messages'),
     perConnection: count(values['per-connection'], 1, '--per-connection'),
     rounds: count(values.rounds, 3, '--rounds'),
     corpus: values.corpus ?? 'spamassassin',
