@@ -76,19 +76,14 @@ function load({ process, listeners, connectionsMax, scans }: TopSample): (readon
 }
 
 function mail({ lastMinute }: TopSample): (readonly Piece[])[] {
-  const { seconds, verdicts, states, latency } = lastMinute;
-  const perMinute = (count: number) => Math.round((count * 60) / seconds);
+  const { verdicts, states, latency } = lastMinute;
   const counted = (counts: Readonly<Record<string, number>>, colours: Readonly<Record<string, Colour>>) =>
-    Object.entries(counts).flatMap(([name, count]): Piece[] => [
-      `${perMinute(count)} `,
-      [name, colours[name] ?? String],
-      '   ',
-    ]);
-  const none: Piece[] = ['none in the last minute'];
+    Object.entries(counts).flatMap(([name, count]): Piece[] => [`${count} `, [name, colours[name] ?? String], '   ']);
+  const none: Piece[] = ['nothing'];
   const all = Object.values(verdicts).reduce((sum, count) => sum + count, 0);
   const times = latency === null ? 'none' : `p50 ${ms(latency.p50)}, p95 ${ms(latency.p95)}, p99 ${ms(latency.p99)}`;
   return [
-    line('per minute', ...(all === 0 ? none : counted(verdicts, VERDICTS))),
+    line('last minute', ...(all === 0 ? none : counted(verdicts, VERDICTS))),
     line('became', ...(all === 0 ? none : counted(states, {}))),
     line('dot to reply', times),
   ];
