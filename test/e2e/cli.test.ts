@@ -163,7 +163,10 @@ test('every command that the documents name exists', () => {
 
 /** `bin/postern quarantine list` and the like, in code of any form: the words that follow. */
 function commandsOf(text: string): string[][] {
-  const code = [...text.matchAll(/^```[^\n]*\n(.*?)^```|^ {4}\S[^\n]*|`([^`\n]+)`/gms)].map(([all]) => all).join('\n');
+  const code = [...text.matchAll(/^```[^\n]*\n(.*?)^```|^ {4}\S[^\n]*|`([^`\n]+)`/gms)]
+    .map(([all]) => all)
+    .join('\n')
+    .replace(/(?<=^|\s)# .*$/gm, '');
   return [...code.matchAll(/(?:^|[\s`|(])(?:bin\/)?postern ((?:[a-z]+ ?)+)/gm)].map(([, words = '']) =>
     words.trim().split(' '),
   );
