@@ -167,7 +167,7 @@ function commandsOf(text: string): string[][] {
     .map(([all]) => all)
     .join('\n')
     .replace(/(?<=^|\s)# .*$/gm, '');
-  return [...code.matchAll(/(?:^|[\s`|(])(?:bin\/)?postern ((?:[a-z]+ ?)+)/gm)].map(([, words = '']) =>
+  return [...code.matchAll(/(?:^ *|[`|(] *|\/)postern ((?:[a-z]+ ?)+)/gm)].map(([, words = '']) =>
     words.trim().split(' '),
   );
 }
