@@ -8,8 +8,8 @@ import { type Finding, type Report, unavailable, unscannable } from '../mail/fin
 import type { Combine, Expanded, Expander, Scanner, ScanRun, SpoolEntry } from '../mail/ports.ts';
 import { DeadlinePassed, withDeadline, withEither } from '../platform/deadline.ts';
 import { failpoint } from '../platform/failpoint.ts';
+import { InFlight } from '../platform/in-flight.ts';
 import { errorText, type Log } from '../platform/log.ts';
-import { createSlots } from './slots.ts';
 
 /** One set of rules and scanners. A message is judged by one set from its first phase to its last (I9). */
 export interface JudgeParts {
@@ -37,6 +37,11 @@ export type Judge = (entry: SpoolEntry, deadline: number, signal: AbortSignal) =
 export const EXPAND = 'rules';
 /** Kept back from the deadline, so that a late scanner still gives a report with `unavailable` in it. */
 const RESERVE_MS = 300;
+/**
+ * Of all messages that are on a thread at once. A large one takes three and a half times its size there (its bytes, decoded
+ * parts, views): two of the largest one after the other, not beside each other.
+ */
+const EXPAND_MAX_BYTES = 64 * 1024 * 1024;
 /** A message that killed its thread once is tried again only with so much time left. */
 const SECOND_TRY_MS = 500;
 const DEFAULT_SCANNER_MS = 30_000;
@@ -44,7 +49,7 @@ const DEFAULT_SCANNER_MS = 30_000;
 const FINDINGS_MAX = 1000;
 
 export function createJudge(options: JudgeOptions): Judge {
-  const slots = createSlots(options.expandThreads);
+  const threads = new InFlight(options.expandThreads, EXPAND_MAX_BYTES);
 
   return async (entry, deadline, signal) => {
     const parts = options.parts();
@@ -100,7 +105,10 @@ export function createJudge(options: JudgeOptions): Judge {
 
   /** 'killed' where the message itself was too much for a thread; rejects where time or the outside was at fault. */
   async function oneTry(expander: Expander, entry: SpoolEntry, signal: AbortSignal): Promise<Expanded | 'killed'> {
-    const release = await slots.take(signal);
+    return threads.run(entry.sizeBytes, signal, () => onThread(expander, entry, signal));
+  }
+
+  async function onThread(expander: Expander, entry: SpoolEntry, signal: AbortSignal): Promise<Expanded | 'killed'> {
     const timeout = new AbortController();
     const onLate = () => timeout.abort(new DeadlinePassed(`killed after ${options.expandMs} ms`));
     const timer = setTimeout(onLate, options.expandMs);
@@ -112,7 +120,6 @@ export function createJudge(options: JudgeOptions): Judge {
       throw error;
     } finally {
       clearTimeout(timer);
-      release();
     }
   }
 }

@@ -8,6 +8,7 @@ import type { MailId } from '../mail/mail-id.ts';
 import type { Health, ScanService, SpoolEntry } from '../mail/ports.ts';
 import { DeadlinePassed, pause } from '../platform/deadline.ts';
 import { failpoint } from '../platform/failpoint.ts';
+import { InFlight } from '../platform/in-flight.ts';
 import { errorText, type Log } from '../platform/log.ts';
 import type { JobQueue } from '../platform/queue.ts';
 import { connectRedis, type RedisConnection, type RedisOptions } from '../platform/redis.ts';
@@ -60,8 +61,8 @@ class Service implements Producer {
   readonly #connection: RedisConnection;
   readonly #reader: VerdictReader;
   readonly #jobs = new Map<MailId, ScanJob>();
+  readonly #room: InFlight;
   #beat: NodeJS.Timeout | undefined;
-  #bytes = 0;
   #isClosing = false;
   #isClosed = false;
   #runId = '';
@@ -70,6 +71,7 @@ class Service implements Producer {
 
   constructor(options: ScanServiceOptions) {
     this.#options = options;
+    this.#room = new InFlight(options.limits.scans, options.limits.bytes);
     this.#connection = connectRedis(options.redis);
     this.#reader = createVerdictReader({
       redis: { ...options.redis, name: `${options.redis.name}-verdicts` },
@@ -85,7 +87,8 @@ class Service implements Producer {
   notReady(): 'queue away' | 'busy' | null {
     if (this.#isClosing || !this.#isOpen()) return 'queue away';
     const { scans, bytes } = this.#options.limits;
-    return this.#jobs.size >= scans || this.#bytes >= bytes ? 'busy' : null;
+    const { count, bytes: taken, waiting } = this.#room;
+    return count >= scans || waiting > 0 || taken >= bytes ? 'busy' : null;
   }
 
   isWanted(id: MailId): boolean {
@@ -101,27 +104,20 @@ class Service implements Producer {
   }
 
   async scan(entry: SpoolEntry, deadline: number, signal?: AbortSignal): Promise<Report> {
-    const why = this.notReady();
-    if (why === 'queue away') throw new MailError('notReady', 'the queue is away');
-    if (why === 'busy') throw new MailError('busy', `${this.#jobs.size} scans, ${this.#bytes} bytes in flight`);
+    if (this.notReady() === 'queue away') throw new MailError('notReady', 'the queue is away');
+    if (this.#room.count + this.#room.waiting >= this.#options.limits.scans)
+      throw new MailError('busy', `${this.#room.count} scans in flight, ${this.#room.waiting} wait for room`);
     if (this.#jobs.has(entry.id)) throw new MailError('deferred', `${entry.id} is being scanned already`);
     const job: ScanJob = { version: 1, id: entry.id, deadline, enqueued: Date.now() };
     this.#jobs.set(entry.id, job);
-    this.#bytes += entry.sizeBytes;
     const end = new AbortController();
     const timer = setTimeout(() => end.abort(new DeadlinePassed('no verdict by the deadline')), deadline - Date.now());
     const onGone = () => end.abort(new Error('the client has gone'));
     if (signal?.aborted === true) onGone();
     signal?.addEventListener('abort', onGone, { once: true });
     try {
-      const answer = this.#reader.expect(entry.id, end.signal);
-      answer.catch(() => undefined);
-      await failpoint('scan.enqueue');
-      await this.#send(job, end.signal);
-      this.#reader.sent(entry.id);
-      const report = reportOf(await answer);
-      await failpoint('scan.verdict');
-      return report;
+      // It has come whole: it waits for room rather than having been sent for nothing.
+      return await this.#room.run(entry.sizeBytes, end.signal, () => this.#judged(job, end.signal));
     } catch (error) {
       if (error instanceof MailError) throw error;
       throw new MailError('deferred', errorText(error), { cause: error });
@@ -131,8 +127,18 @@ class Service implements Producer {
       // Also where the job could not be sent: nobody waits any more, so a worker that finds it drops it.
       end.abort(new Error('over'));
       this.#jobs.delete(entry.id);
-      this.#bytes -= entry.sizeBytes;
     }
+  }
+
+  async #judged(job: ScanJob, signal: AbortSignal): Promise<Report> {
+    const answer = this.#reader.expect(job.id, signal);
+    answer.catch(() => undefined);
+    await failpoint('scan.enqueue');
+    await this.#send(job, signal);
+    this.#reader.sent(job.id);
+    const report = reportOf(await answer);
+    await failpoint('scan.verdict');
+    return report;
   }
 
   async health(): Promise<Health> {

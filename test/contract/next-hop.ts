@@ -230,11 +230,11 @@ function largeMessage(): Large {
     }
   }
   async function* source(): AsyncGenerator<Uint8Array> {
-    const atStart = heldBytes();
+    const atStart = await heldBytes();
     let count = 0;
     for (const piece of pieces()) {
       yield piece;
-      if (++count % 16 === 0) peak = Math.max(peak, heldBytes() - atStart);
+      if (++count % 64 === 0) peak = Math.max(peak, (await heldBytes()) - atStart);
     }
   }
   return { source: source(), peakBytes: () => peak, whole: () => Buffer.concat([...pieces()]) };

@@ -365,6 +365,23 @@ test('bytes in flight are bounded', async t => {
   assert.equal(pipeline.notReady(), null);
 });
 
+test('a message that has come waits for room in bytes, in its turn and not beyond its deadline', async t => {
+  const redis = await redisFor(t);
+  if (redis === null) return;
+  const { scanner, open, seen } = gate();
+  const pipeline = await readyPipeline(redis, { limits: { scans: 10, bytes: 5000 }, parts: partsWith(scanner) });
+  const first = pipeline.scan(fakeEntry(newId(), 3000), soon());
+  const second = pipeline.scan(fakeEntry(newId(), 3000), soon());
+  await waitFor('scanning', () => seen.length > 0);
+  assert.equal(pipeline.notReady(), 'busy');
+  await assert.rejects(pipeline.scan(fakeEntry(newId(), 3000), soon(300)), isReply('deferred'));
+  assert.equal(seen.length, 1, 'the second one is not begun');
+  open();
+  await Promise.all([first, second]);
+  assert.equal(seen.length, 2);
+  assert.equal(pipeline.notReady(), null);
+});
+
 test('the job of a worker that was killed is taken over by another', async t => {
   const redis = await redisFor(t);
   if (redis === null) return;

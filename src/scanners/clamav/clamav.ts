@@ -4,8 +4,8 @@
 import { type Finding, hit, unavailable, unscannable } from '../../mail/finding.ts';
 import type { Health, Scanner, ScanTask } from '../../mail/ports.ts';
 import { withDeadline, withEither } from '../../platform/deadline.ts';
+import { InFlight } from '../../platform/in-flight.ts';
 import { errorText } from '../../platform/log.ts';
-import { InFlight } from '../in-flight.ts';
 import { type ClamdVersion, findingsOf, parseVersion, TOO_LARGE_REASON } from './answer.ts';
 import { type ClamdAddress, ClamdAway } from './clamd-link.ts';
 import { askVersion, scanMessage } from './clamscan-guard.ts';

@@ -147,11 +147,11 @@ test('the first release mark of the header section is kept for the one who knows
   assert.equal(other.releaseMark, null);
 });
 
-test('a header line without end costs no memory', () => {
+test('a header line without end costs no memory', async () => {
   const guard = new LineGuard({ ...LIMITS, messageBytes: 1e9 });
   const chunk = Buffer.alloc(64 * 1024, 'x');
-  const before = heldBytes();
+  const before = await heldBytes();
   for (let i = 0; i < 2000; i++) guard.push(chunk);
-  assert.ok(heldBytes() - before < 8_000_000);
+  assert.ok((await heldBytes()) - before < 8_000_000);
   assert.equal(guard.sizeBytes, 2000 * chunk.length);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { InFlight } from '../../../src/scanners/in-flight.ts';
+import { InFlight } from '../../../src/platform/in-flight.ts';
 
 const never = () => new AbortController().signal;
 

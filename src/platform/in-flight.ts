@@ -1,7 +1,7 @@
-// Bounds what is under way at once by number and by size; the others wait in line. Used by scanners that hand whole
-// messages to somebody. Size alone would let a thousand small ones in, number alone a hundred large ones.
+// Bounds what is under way at once by number and by size; the others wait in line. Used where whole messages are handed to
+// somebody: the scan queue, the threads that read them, clamd. Size alone would let a thousand small ones in, number alone a hundred large ones.
 
-import { orAborted } from '../platform/deadline.ts';
+import { orAborted } from './deadline.ts';
 
 interface InLine {
   readonly bytes: number;
@@ -22,6 +22,10 @@ export class InFlight {
 
   get count(): number {
     return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get waiting(): number {
