@@ -83,6 +83,7 @@ export function gatewayRules({ limits, timeouts, hostname, bareNewlines, nextHop
     messagesPerConnection: limits.messagesPerConnection,
     scanMs: timeouts.scan,
     replyMs: REPLY_MS,
+    greetMs: timeouts.greeting,
     commandMs: timeouts.command,
     connectionMs: timeouts.connection,
     roomAfterMs: ROOM_AFTER_MS,

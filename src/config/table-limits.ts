@@ -85,6 +85,12 @@ export const limits = group(
 export const timeouts = group(
   'How long. A sender waits ten minutes after its final dot (RFC 5321 4.5.3.2.6): whatever these say, it has its reply after nine and a half.',
   {
+    greeting: setting(duration('0ms', '10s'), {
+      default: '100ms',
+      live: true,
+      about:
+        'Before a client is greeted on a listener that is not trusted. Mail servers wait for it (RFC 5321 4.3.1); who talks earlier is sent away with 421. A relay that comes with many connections a second is faster without: 0ms.',
+    }),
     command: setting(duration('10s', '1h'), {
       default: '5m',
       live: true,

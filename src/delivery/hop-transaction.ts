@@ -21,6 +21,8 @@ const REOPENS_MAX = 2;
 /** After so many rests no more recipients: each rest repeats all before it, and a slow client must not multiply load. */
 const RESTS_MAX = 10;
 const NEVER = new AbortController().signal;
+/** What still waits for a connection then has nobody waiting for it. One for all: an error takes a stack. */
+const RELEASED = new HopLost(false, 'released');
 
 export interface TransactionParts {
   readonly lease: Lease;
@@ -113,7 +115,7 @@ export class SmtpTransaction implements HopTransaction {
     this.#isReleased = true;
     clearTimeout(this.#restTimer);
     this.#lease.end(this.#isBetweenCommands);
-    this.#ended.abort(new HopLost(false, `${this.host}: released`));
+    this.#ended.abort(RELEASED);
   }
 
   #restSoon(): void {

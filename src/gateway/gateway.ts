@@ -69,6 +69,8 @@ export interface GatewayRules {
   readonly scanMs: number;
   /** From the client's dot to our reply, whatever is slow in between, milliseconds. */
   readonly replyMs: number;
+  /** Before the greeting: who talks meanwhile is no mail server. Milliseconds. */
+  readonly greetMs: number;
   /** For one command line, from the reply before it; RFC 5321 4.5.3.2.7 asks for 5 minutes. Milliseconds. */
   readonly commandMs: number;
   /** A connection's whole life, milliseconds. */

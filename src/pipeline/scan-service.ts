@@ -50,6 +50,8 @@ const ADD_AGAIN_MS = 50;
 const BEAT_EVERY_MS = 500;
 /** While Redis is away: mail waits for it to come back. */
 const BEAT_AWAY_MS = 100;
+/** The usual end of waiting; one for each message would cost a stack. */
+const OVER = new Error('over');
 const CLOSE_WITHIN_MS = 30_000;
 
 export function createScanService(options: ScanServiceOptions): Producer {
@@ -125,7 +127,7 @@ class Service implements Producer {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onGone);
       // Also where the job could not be sent: nobody waits any more, so a worker that finds it drops it.
-      end.abort(new Error('over'));
+      end.abort(OVER);
       this.#jobs.delete(entry.id);
     }
   }

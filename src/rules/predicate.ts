@@ -7,7 +7,7 @@ import { type Folded, isUnder, type Scalar, type View } from './view.ts';
 export type RunTest = (value: Scalar, view: View) => string | null;
 
 interface Phrase {
-  readonly first: string;
+  readonly words: readonly string[];
   readonly phrase: string;
 }
 
@@ -24,7 +24,7 @@ export function compileTest(test: Test): RunTest {
       };
     }
     case 'words': {
-      const phrases = test.phrases.map(phrase => ({ first: phrase.split(' ')[1] ?? '', phrase }));
+      const phrases = test.phrases.map(phrase => ({ words: phrase.trim().split(' '), phrase }));
       return (value, view) => wordsIn(view.folded(String(value)), phrases, test.atLeast);
     }
     case 'equals': {
@@ -57,11 +57,11 @@ function isSame(a: string, b: Scalar | null | undefined): boolean {
   return a === b || (!a.includes('@') && (isUnder(a, b) || isUnder(b, a)));
 }
 
-/** Most phrases are ruled out by their first word, which is one look into a set. */
+/** Most phrases are ruled out by their words, a look into a set each; only several in a row need a look at the text. */
 function wordsIn({ text, words }: Folded, phrases: readonly Phrase[], atLeast: number): string | null {
   const seen: string[] = [];
-  for (const { first, phrase } of phrases) {
-    if (!words.has(first) || !text.includes(phrase)) continue;
+  for (const { words: wanted, phrase } of phrases) {
+    if (!wanted.every(word => words.has(word)) || (wanted.length > 1 && !text.includes(phrase))) continue;
     seen.push(phrase.trim());
     if (seen.length === atLeast) return shown(seen.join(', '));
   }

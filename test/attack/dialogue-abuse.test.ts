@@ -340,7 +340,7 @@ test('what follows a BDAT is not run, in the same packet', async t => {
 });
 
 test('who talks before the greeting is sent away, in whole lines or in parts of them', async t => {
-  const gateway = await gatewayFor(t);
+  const gateway = await gatewayFor(t, { greetMs: 3000 });
   const early = ['EHLO c.example\r\n', 'EHLO c.example\n', '\r\n', '\0\r\n', 'GET / HTTP/1.1\r\n', 'x'.repeat(5000)];
   for (const text of early) {
     const client = await LineClient.open(gateway.port);

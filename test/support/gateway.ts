@@ -120,6 +120,7 @@ export const TEST_RULES: GatewayRules = {
   messagesPerConnection: 100,
   scanMs: 10_000,
   replyMs: 60_000,
+  greetMs: 0,
   commandMs: 60_000,
   connectionMs: 600_000,
   roomAfterMs: 60_000,

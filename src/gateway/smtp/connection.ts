@@ -112,6 +112,12 @@ export class Connection extends SMTPConnection {
     });
   }
 
+  /** As the library's, whose wait of 100 ms before the greeting is not to be changed. */
+  override init(): void {
+    const waitMs = this.listener.direction === 'incoming' ? this.listener.rules.greetMs : 0;
+    this._setListeners(() => void setTimeout(() => this.connectionReady(), waitMs).unref());
+  }
+
   /** The answer is given. The next line is due from now, also from a client that does not read our answers. */
   override _whenWritable(next: () => void): void {
     this.#turn.theirs();
@@ -119,7 +125,7 @@ export class Connection extends SMTPConnection {
   }
 
   override _onClose(): void {
-    this.#gone.abort(new Error('the client has gone'));
+    this.#gone.abort(GONE);
     this.#dropTransaction();
     this.listener.left(this);
     super._onClose();
@@ -381,6 +387,9 @@ export class Connection extends SMTPConnection {
     this.listener.ports.log.error({ session: this.id, error: errorText(error) }, what);
   }
 }
+
+/** Every connection ends with it, and nearly every one as it should: not worth a stack. */
+const GONE = new Error('the client has gone');
 
 function newId(): MailId {
   return mailId(Date.now(), randomBytes(5));

@@ -141,7 +141,7 @@ test('a client that goes away during the scan gets nothing passed on', async t =
 });
 
 test('who talks before the greeting is sent away', async t => {
-  const gateway = await gatewayFor(t);
+  const gateway = await gatewayFor(t, { greetMs: 5000 });
   const client = await clientOf(t, gateway);
   client.write('HELO early.example\r\n');
   assert.match(await client.reply(), /^421 /);
