@@ -388,9 +388,8 @@ export class Connection extends SMTPConnection {
   }
 }
 
-/** Every connection ends with it, and nearly every one as it should: not worth a stack. */
+/** Every connection ends with it: not worth a stack each time. */
 const GONE = new Error('the client has gone');
-
 function newId(): MailId {
   return mailId(Date.now(), randomBytes(5));
 }
