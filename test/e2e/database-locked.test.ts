@@ -39,7 +39,7 @@ test('I4: a database that another process holds costs no record', async t => {
   assert.match(await sendMail(postern.port, { content: message('too early', 'x') }), /^45[12] 4\.3\./);
   assert.equal(hop.messages.length, 1);
   const health = async () => (await fetch(`http://127.0.0.1:${postern.httpPort}/health`)).text();
-  assert.match(await health(), /cannot be written since/);
+  await waitFor('health to say so', async () => /cannot be written since/.test(await health()));
 
   holder.stdin.end();
   let reply = '';
@@ -51,6 +51,6 @@ test('I4: a database that another process holds costs no record', async t => {
     },
     30_000,
   );
-  assert.doesNotMatch(await health(), /cannot be written/);
+  await waitFor('health to say so', async () => !/cannot be written/.test(await health()));
   for (const said of [relayed, reply]) assert.match((await postern.cli('trace', idOf(said))).stdout, /relayed/);
 });
