@@ -30,6 +30,8 @@ function settings(world: World): string[] {
     `dns: {servers: ["${world.resolver.server}"]}`,
     // Nobody is fast by refusing or holding.
     'policies: {default: {thresholds: {tag: 5, quarantine: never, reject: never}, unscannable: tag}}',
+    // The peer greets at once too.
+    'timeouts: {greeting: 0ms}',
     'http: off',
     'log: {level: info}',
   ];
