@@ -1,5 +1,5 @@
 // Holes that were published in packages we have, and since when they are closed: audit.ts compares the lock file with it.
-// Looked up by hand, see docs/security.md for when and where; a new one is a line here.
+// Looked up by hand, see docs/security.md for when, where and how sure; a new one is a line here.
 
 export interface Advisory {
   readonly package: string;
@@ -51,6 +51,11 @@ export const ADVISORIES: readonly Advisory[] = [
   { package: 'fast-xml-parser', id: 'CVE-2026-33036', fixedIn: ['4.5.5', '5.5.6'], what: 'entities without a limit' },
   { package: 'fast-xml-parser', id: 'CVE-2026-33349', fixedIn: ['5.5.7'], what: 'limits of 0 are none' },
   { package: 'msgpackr', id: 'CVE-2023-52079', fixedIn: ['1.10.1'], what: 'endless recursion' },
+  // The version is a guess: no text names it.
   { package: 'clamscan', id: 'CVE-2020-7613', fixedIn: ['1.3.0'], what: 'command injection by a path' },
   { package: 'yaml', id: 'CVE-2023-2251', fixedIn: ['2.2.2'], what: 'uncaught exception' },
+  { package: 'yaml', id: 'CVE-2026-33532', fixedIn: ['1.10.3', '2.8.3'], what: 'nesting without a limit' },
+  { package: 'undici', id: 'CVE-2026-12151', fixedIn: ['6.27.0', '7.28.0', '8.5.0'], what: 'WebSocket memory' },
+  { package: 'undici', id: 'GHSA-4cwx-7wf7-3272', fixedIn: ['7.29.0', '8.9.0'], what: 'one of five, high' },
+  { package: 'undici', id: 'GHSA-vp8m-p9jh-q5pm', fixedIn: ['8.10.2'], what: 'one of nine' },
 ];
