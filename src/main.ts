@@ -2,7 +2,7 @@
 // round, and puts a new version of settings and rules in the place of the old one as a whole (I9).
 
 import { Activity } from './assembly/activity.ts';
-import { CONTROL_SOCKET, controlRoutes, type Reloaded, type Status } from './assembly/control.ts';
+import { CONTROL_SOCKET, controlRoutes, NotStarted, type Reloaded, type Status } from './assembly/control.ts';
 import { type Daemons, startDaemons } from './assembly/daemons.ts';
 import { counterOf, type GatewayCounters, gatewayCounters, gatewayPorts, gatewayRules } from './assembly/gateway.ts';
 import { HealthCache, type HealthReport, healthOfAll, healthRoutes } from './assembly/health.ts';
@@ -224,7 +224,7 @@ export class Postern {
     );
     this.#reloading = now;
     now.catch(error => {
-      this.#reloadTrouble = errorText(error);
+      if (!(error instanceof NotStarted)) this.#reloadTrouble = errorText(error);
     });
     return now;
   }
@@ -385,7 +385,7 @@ export class Postern {
   }
 
   #need(): Parts {
-    if (this.#parts === null) throw new Error('not started');
+    if (this.#parts === null) throw new NotStarted();
     return this.#parts;
   }
 

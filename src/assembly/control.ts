@@ -30,6 +30,16 @@ export interface Reloaded {
   readonly rules: { readonly digest: string; readonly count: number };
 }
 
+/** Thrown where a part is asked for that is not there yet: the socket answers before the start is done. */
+export class NotStarted extends Error {
+  override readonly name = 'NotStarted';
+
+  constructor() {
+    super('the gateway is starting, try again in a moment');
+  }
+}
+
+/** Each may throw NotStarted. */
 export interface Controlled {
   status(): Promise<Status>;
   top(): Promise<TopSample>;
@@ -41,7 +51,7 @@ export interface Controlled {
 
 export function controlRoutes(controlled: Controlled): HttpRoute[] {
   const { quarantine, deliver } = controlled;
-  return [
+  const routes: HttpRoute[] = [
     { method: 'GET', path: '/status', handler: async () => ({ status: 200, body: await controlled.status() }) },
     { method: 'GET', path: '/top', handler: async () => ({ status: 200, body: await controlled.top() }) },
     { method: 'POST', path: '/reload', handler: () => reload(controlled) },
@@ -56,6 +66,16 @@ export function controlRoutes(controlled: Controlled): HttpRoute[] {
       handler: call => onItem(call, (id, order) => quarantine().delete(id, order)),
     },
   ];
+  return routes.map(route => ({ ...route, handler: call => whenStarted(() => route.handler(call)) }));
+}
+
+async function whenStarted(handle: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
+  try {
+    return await handle();
+  } catch (error) {
+    if (!(error instanceof NotStarted)) throw error;
+    return { status: 503, body: { error: error.message } };
+  }
 }
 
 async function reload(controlled: Controlled): Promise<HttpAnswer> {
