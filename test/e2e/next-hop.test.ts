@@ -94,7 +94,13 @@ test('the next hop’s trouble is told truly to the sender and to the books', as
 
   await t.test('a next hop that has gone for good is 451 at RCPT', async () => {
     await hop.stop();
-    assert.match(await sendMail(postern.port, { content: message('gone', 'x') }), /^451 4\.4\.1 /);
+    const to = 'gone@example.org';
+    assert.match(await sendMail(postern.port, { to, content: message('gone', 'x') }), /^451 4\.4\.1 /);
+    const { stdout } = await postern.cli('trace', to);
+    const story = (await postern.cli('trace', /[0-9a-z]{18}/.exec(stdout)?.[0] ?? '')).stdout;
+    // Which one, and what to do.
+    assert.ok(story.includes(hop.smtp.replace('smtp://', '')), story);
+    assert.match(story, /`postern doctor` says/);
   });
 });
 
