@@ -146,7 +146,8 @@ const NEXT: Readonly<Record<State, string>> = {
   deleted: 'It was removed from quarantine; nobody has it any more.',
   discarded: 'A rule or policy of the administrator says that such mail is thrown away.',
   refused: 'The sender was told and has it.',
-  deferred: 'The sender was told to come back later and has it.',
+  deferred:
+    'The sender was told to come back later and has it. If that goes on, `postern doctor` says which part or next hop is down.',
   unknown: 'The next hop may have it: look there. The sender was told to come back and may send it a second time.',
   abandoned: 'The client had gone before anybody took the message; it may come back.',
 };

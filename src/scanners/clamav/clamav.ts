@@ -83,7 +83,8 @@ class Clamav implements Scanner {
 
   #healthOf({ program, database, builtAt }: ClamdVersion): Health {
     if (this.#hasNoSignatures()) {
-      return { part: PART, level: 'down', says: `${program}, ${NO_SIGNATURES}`, next: 'run freshclam' };
+      const next = 'run freshclam: what it brings is used without a restart';
+      return { part: PART, level: 'down', says: `${program}, no virus signatures`, next };
     }
     const now = (this.#options.now ?? Date.now)();
     const ageMs = builtAt === null ? 0 : now - builtAt;

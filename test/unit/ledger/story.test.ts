@@ -66,6 +66,7 @@ test('for each state it says what to do next', async t => {
     releasing: '--force',
     unknown: 'may send it a second time',
     refused: 'The sender was told and has it',
+    deferred: '`postern doctor` says which part or next hop is down',
     abandoned: 'may come back',
     discarded: 'thrown away',
     deleted: 'nobody has it',

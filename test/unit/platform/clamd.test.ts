@@ -49,14 +49,15 @@ function scan(socketPath: string, content: string): Promise<string> {
   });
 }
 
-test('without signatures clamd finds the test virus, and health is red and says what to do', async t => {
+test('without signatures clamd finds the test virus, and health says where it looked for them', async t => {
   if (!needs(t, 'clamd')) return;
   const { clamd, signatures } = await clamdFor(t);
   assert.equal(await clamd.start(), true);
   assert.equal(clamd.signatures(), 'none');
   const { level, says, next } = clamd.health();
-  assert.deepEqual([level, says], ['down', 'no virus signatures: run freshclam']);
-  assert.ok(next.includes(signatures));
+  // Red, and what to do, are the scanner's to say: once.
+  assert.deepEqual([level, next], ['ok', '']);
+  assert.ok(says.endsWith(`without virus signatures in ${signatures}`), says);
   assert.equal(await scan(clamd.socketPath, TEST_VIRUS), 'stream: Eicar-Test-Signature.UNOFFICIAL FOUND');
   assert.equal(await scan(clamd.socketPath, 'hello'), 'stream: OK');
   const attached = `From: a@b.example\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: application/octet-stream; name="e.com"\r\nContent-Transfer-Encoding: base64\r\n\r\n${Buffer.from(TEST_VIRUS).toString('base64')}\r\n--b--\r\n`;
@@ -101,5 +102,5 @@ test('signatures that come while it runs are used, and when they go it is the te
   await rm(base);
   await waitFor('back', () => clamd.signatures() === 'none' && clamd.isReady());
   assert.notEqual(clamd.pid(), pid);
-  assert.match(clamd.health().says, /run freshclam/);
+  assert.match(clamd.health().says, /without virus signatures/);
 });
