@@ -18,6 +18,9 @@ const PAGES = [
   'docs/rules.md',
   'docs/config.md',
   'docs/commands.md',
+  'docs/operations.md',
+  'docs/security.md',
+  'docs/bench.md',
 ];
 
 test('the examples of settings in the README are accepted', () => {
