@@ -25,9 +25,15 @@ export interface RedisConnection {
   setAndPublish(note: PublishedKey): Promise<void>;
   /** The key's value in one round trip, and the key is gone. */
   take(key: string): Promise<string | null>;
-  /** Counts up from 0 and gives the key (again) its time to live. */
-  increment(key: string, expiresMs: number): Promise<number>;
+  /** Counts each key up (from 0) and gives it, again, its time to live; how far each is now. */
+  countUp(counts: readonly KeyCount[]): Promise<number[]>;
   close(): Promise<void>;
+}
+
+export interface KeyCount {
+  readonly key: string;
+  readonly by: number;
+  readonly expiresMs: number;
 }
 
 export interface PublishedKey {
@@ -165,10 +171,11 @@ class Connection implements RedisConnection {
     return this.#answered(this.#redis.getdel(key));
   }
 
-  async increment(key: string, expiresMs: number): Promise<number> {
-    const commands = this.#redis.multi().incr(key).pexpire(key, atLeastOne(expiresMs));
-    const [count] = await this.#answered(all(commands.exec()));
-    return Number(count);
+  async countUp(counts: readonly KeyCount[]): Promise<number[]> {
+    const commands = this.#redis.multi();
+    for (const { key, by, expiresMs } of counts) commands.incrby(key, by).pexpire(key, atLeastOne(expiresMs));
+    const replies = await this.#answered(all(commands.exec()));
+    return counts.map((_, index) => Number(replies[2 * index]));
   }
 
   close(): Promise<void> {

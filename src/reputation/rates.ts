@@ -1,17 +1,17 @@
-// How often a client network may come: messages an hour and connections a minute, counted in the memory Redis by all
-// hosts together, and how many connections it has open here. Asked by the gateway at connect and at MAIL. Redis away
-// means allowed: a limit is no reason to lose mail.
+// How often a client network may come: messages an hour and connections a minute, counted for all hosts together, and how
+// many connections it has open here. Asked by the gateway at connect and at MAIL. A limit is no reason to lose mail: what
+// is over it is told to come again later.
 
 import type { Health } from '../mail/ports.ts';
-import { withDeadline } from '../platform/deadline.ts';
-import { errorText, type Log } from '../platform/log.ts';
+import type { Log } from '../platform/log.ts';
 import { clientNetwork } from '../platform/network.ts';
 import type { RedisConnection } from '../platform/redis.ts';
+import { SharedCounts } from './shared-counts.ts';
 
 export type RateKind = 'connection' | 'message';
 
 export interface RatesOptions {
-  readonly redis: Pick<RedisConnection, 'increment' | 'close'>;
+  readonly redis: Pick<RedisConnection, 'countUp' | 'close'>;
   /** Begins every key; default `postern`. */
   readonly prefix?: string;
   /** Messages a client network may begin in an hour. */
@@ -21,19 +21,17 @@ export interface RatesOptions {
   readonly log: Log;
   /** Epoch milliseconds; for tests. */
   readonly now?: () => number;
+  /** For tests. */
+  readonly exchangeMs?: number;
 }
 
 export interface Rates {
-  /** Counts it, and says whether it is within the limit. Never rejects; answers within RATES_DEADLINE_MS. */
-  allow(kind: RateKind, address: string): Promise<boolean>;
+  /** Counts it, and says whether it is within the limit. */
+  allow(kind: RateKind, address: string): boolean;
   health(): Promise<Health>;
   close(): Promise<void>;
 }
 
-/** A session waits for this: longer than a good Redis ever takes, short enough to be no harm. */
-export const RATES_DEADLINE_MS = 250;
-/** After a failure Redis is left alone for so long, so that an outage does not cost every session its wait. */
-const REST_MS = 1000;
 const WINDOW_MS: Readonly<Record<RateKind, number>> = { connection: 60_000, message: 3_600_000 };
 
 export function createRates(options: RatesOptions): Rates {
@@ -43,38 +41,29 @@ export function createRates(options: RatesOptions): Rates {
     connection: options.connectionsPerMinute,
     message: options.messagesPerHour,
   };
-  /** '' while all is well. */
-  let trouble = '';
-  let restUntil = 0;
+  const counts = new SharedCounts(options);
 
-  async function allow(kind: RateKind, address: string): Promise<boolean> {
+  function allow(kind: RateKind, address: string): boolean {
     const network = clientNetwork(address);
-    if (network === null || now() < restUntil) return true;
+    if (network === null || limits[kind] === Number.POSITIVE_INFINITY) return true;
     const windowMs = WINDOW_MS[kind];
+    const window = Math.floor(now() / windowMs);
     // The window is part of the key, so that one that is never seen again goes by itself.
-    const key = `rate:${prefix}:${kind}:${Math.floor(now() / windowMs)}:${network}`;
-    try {
-      const count = await withDeadline(RATES_DEADLINE_MS, 'memory redis', () => options.redis.increment(key, windowMs));
-      trouble = '';
-      return count <= limits[kind];
-    } catch (error) {
-      if (trouble === '')
-        options.log.warn({ err: errorText(error) }, 'rates cannot be counted: all clients are let in');
-      trouble = errorText(error);
-      restUntil = now() + REST_MS;
-      return true;
-    }
+    return counts.count(`rate:${prefix}:${kind}:${window}:${network}`, (window + 1) * windowMs) <= limits[kind];
   }
 
   return {
     allow,
     health: async () => {
       const part = 'rates';
-      if (trouble === '') return { part, level: 'ok', says: 'counts clients', next: '' };
-      const says = `clients are not counted, all are let in: ${trouble}`;
+      if (counts.trouble === '') return { part, level: 'ok', says: 'counts clients', next: '' };
+      const says = `clients are counted on this host alone: ${counts.trouble}`;
       return { part, level: 'degraded', says, next: 'is the memory Redis running?' };
     },
-    close: () => options.redis.close(),
+    close: async () => {
+      await counts.close();
+      await options.redis.close();
+    },
   };
 }
 

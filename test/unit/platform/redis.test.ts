@@ -57,7 +57,7 @@ test('without Redis a command fails at once, and works when it has come', async 
   await waitFor('missed', () => lines.length === 1);
   await server.start();
   await waitFor('connected', () => redis.isReady());
-  assert.equal(await redis.increment('a', 60_000), 1);
+  assert.deepEqual(await redis.countUp([{ key: 'a', by: 1, expiresMs: 60_000 }]), [1]);
   assert.equal(await redis.take('a'), '1');
   assert.equal(await redis.take('a'), null, 'taken');
   assert.match(lines.join(''), /redis is away.*redis is back/s);
@@ -101,7 +101,17 @@ test('a counter counts and expires', async t => {
   const { server, redis } = await setUp(t);
   await server.start();
   await waitFor('connected', () => redis.isReady());
-  assert.deepEqual([await redis.increment('n', 60_000), await redis.increment('n', 60_000)], [1, 2]);
+  const both = [
+    { key: 'n', by: 1, expiresMs: 60_000 },
+    { key: 'm', by: 5, expiresMs: 60_000 },
+  ];
+  assert.deepEqual(
+    [await redis.countUp(both), await redis.countUp(both)],
+    [
+      [1, 5],
+      [2, 10],
+    ],
+  );
   assert.match(await server.say('PTTL n'), /^:[56]\d{4}\r/);
 });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { silentLog } from '../../../src/platform/log.ts';
-import { connectRedis } from '../../../src/platform/redis.ts';
+import { connectRedis, type KeyCount } from '../../../src/platform/redis.ts';
 import { ConnectionCounter, createRates, type RatesOptions } from '../../../src/reputation/rates.ts';
 import { createTestRedis } from '../../support/redis.ts';
 import { needs } from '../../support/require.ts';
@@ -10,114 +10,144 @@ import { waitFor } from '../../support/wait-for.ts';
 
 const log = silentLog();
 
-/** Counts in memory, and remembers what it was asked. */
+/** Counts in memory, and remembers what it was asked; fails as long as `isAway`. */
 function fakeRedis() {
   const counts = new Map<string, number>();
-  const expiries: number[] = [];
-  return {
+  const asked: KeyCount[][] = [];
+  const redis = {
     counts,
-    expiries,
-    increment: async (key: string, expiresMs: number) => {
-      expiries.push(expiresMs);
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-      return counts.get(key) ?? 0;
+    asked,
+    isAway: false,
+    countUp: async (batch: readonly KeyCount[]) => {
+      asked.push([...batch]);
+      if (redis.isAway) throw new Error('away');
+      return batch.map(({ key, by }) => {
+        counts.set(key, (counts.get(key) ?? 0) + by);
+        return counts.get(key) ?? 0;
+      });
     },
     close: async () => undefined,
   };
+  return redis;
 }
 
 function ratesOn(redis: RatesOptions['redis'], now = () => 0) {
-  return createRates({ redis, messagesPerHour: 2, connectionsPerMinute: 3, now, log });
+  return createRates({ redis, messagesPerHour: 2, connectionsPerMinute: 3, now, log, exchangeMs: 1 });
 }
 
-test('a client network is let in up to its limit, and again in the next hour', async () => {
+test('a client network is let in up to its limit, and again in the next hour', () => {
   let now = 1000;
   const rates = ratesOn(fakeRedis(), () => now);
-  const allowed = [];
-  for (let i = 0; i < 3; i++) allowed.push(await rates.allow('message', '192.0.2.1'));
-  assert.deepEqual(allowed, [true, true, false]);
+  const three = () => [1, 2, 3].map(() => rates.allow('message', '192.0.2.1'));
+  assert.deepEqual(three(), [true, true, false]);
   now += 3_600_000;
-  assert.equal(await rates.allow('message', '192.0.2.1'), true);
+  assert.deepEqual(three(), [true, true, false]);
 });
 
-test('all addresses of a /64 count as one client, IPv4 addresses one by one', async () => {
+test('all addresses of a /64 count as one client, IPv4 addresses one by one', () => {
   const rates = ratesOn(fakeRedis());
-  for (const last of ['1', '2']) await rates.allow('message', `2001:db8::${last}`);
-  assert.equal(await rates.allow('message', '2001:db8::3'), false);
-  assert.equal(await rates.allow('message', '2001:db8:0:1::3'), true);
-  for (const last of ['1', '2']) await rates.allow('message', `192.0.2.${last}`);
-  assert.equal(await rates.allow('message', '192.0.2.3'), true);
+  for (const last of ['1', '2']) rates.allow('message', `2001:db8::${last}`);
+  assert.equal(rates.allow('message', '2001:db8::3'), false);
+  assert.equal(rates.allow('message', '2001:db8:0:1::3'), true);
+  for (const last of ['1', '2']) rates.allow('message', `192.0.2.${last}`);
+  assert.equal(rates.allow('message', '192.0.2.3'), true);
 });
 
 test('connections and messages have limits of their own, and keys that go by themselves', async () => {
   const redis = fakeRedis();
-  const rates = ratesOn(redis);
-  await rates.allow('connection', '::ffff:192.0.2.1');
-  await rates.allow('message', '192.0.2.1');
+  const rates = ratesOn(redis, () => 1000);
+  rates.allow('connection', '::ffff:192.0.2.1');
+  rates.allow('message', '192.0.2.1');
+  rates.allow('message', '192.0.2.1');
+  await rates.close();
   assert.deepEqual(
-    [...redis.counts.keys()],
-    ['rate:postern:connection:0:192.0.2.1', 'rate:postern:message:0:192.0.2.1'],
+    redis.asked.flat().map(({ key, by, expiresMs }) => [key, by, expiresMs]),
+    [
+      ['rate:postern:connection:0:192.0.2.1', 1, 59_000],
+      ['rate:postern:message:0:192.0.2.1', 2, 3_599_000],
+    ],
   );
-  assert.deepEqual(redis.expiries, [60_000, 3_600_000]);
+});
+
+test('what other hosts have counted counts here too, a moment later', async () => {
+  const redis = fakeRedis();
+  const [one, other] = [ratesOn(redis), ratesOn(redis)];
+  assert.equal(one.allow('message', '192.0.2.1'), true);
+  assert.equal(one.allow('message', '192.0.2.1'), true);
+  await waitFor('exchanged', () => redis.counts.size > 0);
+  assert.equal(other.allow('message', '192.0.2.1'), true, 'not known yet');
+  await waitFor('exchanged', () => redis.counts.get('rate:postern:message:0:192.0.2.1') === 3);
+  assert.equal(other.allow('message', '192.0.2.1'), false);
+});
+
+test('without a limit nothing is counted', async () => {
+  const redis = fakeRedis();
+  const infinite = Number.POSITIVE_INFINITY;
+  const rates = createRates({ redis, messagesPerHour: infinite, connectionsPerMinute: infinite, log });
+  assert.equal(rates.allow('message', '192.0.2.1'), true);
+  await rates.close();
+  assert.deepEqual(redis.asked, []);
 });
 
 test('hostile text never becomes part of a key', async () => {
   const redis = fakeRedis();
   const rates = ratesOn(redis);
   for (const text of ['192.0.2.1\r\nFLUSHALL', '*', '', 'x'.repeat(10_000)]) {
-    assert.equal(await rates.allow('message', text), true);
+    assert.equal(rates.allow('message', text), true);
   }
-  assert.equal(redis.counts.size, 0);
+  await rates.close();
+  assert.deepEqual(redis.asked, []);
 });
 
-test('where Redis fails or stalls everybody is let in, Redis is left alone for a moment, and health is yellow', async () => {
-  let now = 0;
-  let calls = 0;
-  const redis = {
-    increment: () => {
-      calls += 1;
-      return new Promise<number>(() => undefined);
-    },
-    close: async () => undefined,
-  };
-  const rates = ratesOn(redis, () => now);
-  for (let i = 0; i < 5; i++) assert.equal(await rates.allow('message', '192.0.2.1'), true);
-  assert.equal(calls, 1);
-  assert.equal((await rates.health()).level, 'degraded');
-  now += 2000;
-  await rates.allow('message', '192.0.2.1');
-  assert.equal(calls, 2);
+test('a hundred thousand clients cost a bounded memory, and the latest are counted', () => {
+  const rates = ratesOn(fakeRedis());
+  const addressOf = (i: number) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`;
+  for (let i = 0; i < 100_000; i++) assert.equal(rates.allow('message', addressOf(i)), true);
+  assert.equal(rates.allow('message', addressOf(99_999)), true);
+  assert.equal(rates.allow('message', addressOf(99_999)), false);
+  assert.equal(rates.allow('message', addressOf(0)), true, 'forgotten');
 });
 
-test('with a real Redis: counted, killed, let in, back and counted again', async t => {
+test('while Redis fails this host counts alone, health is yellow, and nothing is forgotten', async () => {
+  const redis = fakeRedis();
+  redis.isAway = true;
+  const rates = ratesOn(redis);
+  const isDegraded = async () => (await rates.health()).level === 'degraded';
+  rates.allow('message', '192.0.2.1');
+  await waitFor('noticed', isDegraded);
+  assert.equal(rates.allow('message', '192.0.2.1'), true);
+  assert.equal(rates.allow('message', '192.0.2.1'), false);
+  redis.isAway = false;
+  await waitFor('well again without another client', async () => !(await isDegraded()));
+  assert.equal(redis.counts.get('rate:postern:message:0:192.0.2.1'), 3);
+});
+
+test('with a real Redis: counted, killed, counted alone, back and counted by all', async t => {
   if (!needs(t, 'redis-server')) return;
   const server = await createTestRedis();
   const redis = connectRedis({ url: server.url, name: 'test', commandTimeoutMs: 200, log });
+  const rates = ratesOn(redis);
   t.after(async () => {
-    await redis.close();
+    await rates.close();
     await server.remove();
   });
   await server.start();
   await waitFor('connected', () => redis.isReady());
-  let now = 0;
-  const rates = ratesOn(redis, () => now);
-  const three = async () =>
-    [1, 2, 3].reduce(
-      async before => [...(await before), await rates.allow('message', '192.0.2.1')],
-      Promise.resolve<boolean[]>([]),
-    );
-  assert.deepEqual(await three(), [true, true, false]);
-  assert.match(await server.say('PTTL rate:postern:message:0:192.0.2.1'), /^:3[56]\d{5}\r/);
+  assert.equal(rates.allow('message', '192.0.2.1'), true);
+  await waitFor('counted', async () =>
+    /^:3[56]\d{5}\r/.test(await server.say('PTTL rate:postern:message:0:192.0.2.1')),
+  );
   await server.kill();
-  assert.deepEqual(await three(), [true, true, true]);
-  assert.equal((await rates.health()).level, 'degraded');
+  assert.equal(rates.allow('message', '192.0.2.1'), true);
+  assert.equal(rates.allow('message', '192.0.2.1'), false);
+  await waitFor('noticed', async () => (await rates.health()).level === 'degraded');
   await server.start();
-  await waitFor('back', async () => {
-    now += 10_000;
-    await rates.allow('connection', '192.0.2.9');
-    return (await rates.health()).level === 'ok';
-  });
-  assert.deepEqual(await three(), [true, true, false]);
+  await waitFor('back', async () => (await rates.health()).level === 'ok');
+  assert.match(
+    await server.say('GET rate:postern:message:0:192.0.2.1'),
+    /\b2\b/,
+    'what the dead one had not been told',
+  );
 });
 
 test('connections are counted by client network and together', () => {
