@@ -7,14 +7,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type FakeHop, startFakeHop } from '../support/fake-hop.ts';
-import { type RunningPostern, startPostern } from '../support/postern.ts';
+import { RULES_ALONE, type RunningPostern, startPostern } from '../support/postern.ts';
 import { needs, passOver } from '../support/require.ts';
 import { stuffed } from '../support/send.ts';
 import { LineClient } from '../support/smtp-script.ts';
 import { count, IS_LONG } from './report.ts';
 
 const EAI = join(import.meta.dirname, '../../../shared/suites/eai');
-const SCANNERS = 'scanners: {clamav: {enabled: false}, senderAuth: {enabled: false}, dnsLists: {enabled: false}}';
 /** Of limits that would end a probe before its time. */
 const LIMITS = 'limits: {connectionsPerMinutePerAddress: 0, messagesPerHourPerAddress: 0}';
 
@@ -193,7 +192,7 @@ test('I6: no probe is relayed to a domain that is not ours', async t => {
   if (!needs(t, 'redis-server')) return;
   const hop = await startFakeHop();
   t.after(() => hop.stop());
-  const postern = await startPostern(t, { settings: `${domain(hop)}\n${SCANNERS}` });
+  const postern = await startPostern(t, { settings: `${domain(hop)}\n${RULES_ALONE}` });
 
   const senders = IS_LONG ? SENDERS : SENDERS.slice(0, 2);
   for (const sender of senders) {
@@ -241,7 +240,7 @@ test('SMTPUTF8 mail to a hop that has no SMTPUTF8 is refused, and none of it goe
   if (!needs(t, 'redis-server')) return;
   const hop = await startFakeHop({ offers: ['PIPELINING', '8BITMIME', 'ENHANCEDSTATUSCODES'] });
   t.after(() => hop.stop());
-  const postern = await startPostern(t, { settings: `${domain(hop)}\n${SCANNERS}` });
+  const postern = await startPostern(t, { settings: `${domain(hop)}\n${RULES_ALONE}` });
   await utf8Mail(t, { postern, hop, hasUtf8: false });
 });
 

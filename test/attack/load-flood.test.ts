@@ -10,7 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { assertNoLongTurn, longestTurnMs, metric, openFiles, rssBytes } from '../support/delay.ts';
 import { startFakeHop } from '../support/fake-hop.ts';
 import { addressOf, Flood, GoodClient, startNoNames } from '../support/flood.ts';
-import { startPostern } from '../support/postern.ts';
+import { RULES_ALONE, startPostern } from '../support/postern.ts';
 import { needs } from '../support/require.ts';
 import { message, sendMail } from '../support/send.ts';
 import { LineClient } from '../support/smtp-script.ts';
@@ -24,7 +24,7 @@ const DIALOGUE = `${LINES.join('\r\n')}\r\nSubject: cut off\r\n\r\nbody\r\n.\r\n
 function settings(hop: string, names: string): string {
   return [
     `domains: {example.org: {nextHop: "${hop}"}}`,
-    'scanners: {clamav: {enabled: false}, senderAuth: {enabled: false}, dnsLists: {enabled: false}}',
+    RULES_ALONE,
     `dns: {servers: ["${names}"]}`,
     'limits: {connections: 2000, connectionsPerMinutePerAddress: 0}',
     'timeouts: {command: 10s, hopConnect: 3s}',

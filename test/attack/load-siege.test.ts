@@ -7,7 +7,7 @@ import { suite, type TestContext, test } from 'node:test';
 import { assertNoLongTurn, longestTurnMs, metric, openFiles, rssBytes } from '../support/delay.ts';
 import { startFakeHop } from '../support/fake-hop.ts';
 import { Flood, GoodClient, startNoNames } from '../support/flood.ts';
-import { type RunningPostern, startPostern } from '../support/postern.ts';
+import { RULES_ALONE, type RunningPostern, startPostern } from '../support/postern.ts';
 import { needs } from '../support/require.ts';
 import { message, sendMail } from '../support/send.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -24,7 +24,7 @@ async function besieged(t: TestContext, connections: number) {
   const postern = await startPostern(t, {
     settings: [
       `domains: {example.org: {nextHop: "${hop.smtp}"}}`,
-      'scanners: {clamav: {enabled: false}, senderAuth: {enabled: false}, dnsLists: {enabled: false}}',
+      RULES_ALONE,
       `dns: {servers: ["${await startNoNames(t)}"]}`,
       `limits: {connections: ${connections}, connectionsPerMinutePerAddress: 0}`,
       'timeouts: {command: 10s, data: 1m}',

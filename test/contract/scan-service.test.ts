@@ -9,7 +9,7 @@ import { MailError } from '../../src/mail/error.ts';
 import type { Scanner, ScanTask } from '../../src/mail/ports.ts';
 import { queueNames } from '../../src/pipeline/job.ts';
 import { createJudge } from '../../src/pipeline/judge.ts';
-import { createPipeline, type PipelineOptions } from '../../src/pipeline/pipeline.ts';
+import { createPipeline, type Pipeline, type PipelineOptions } from '../../src/pipeline/pipeline.ts';
 import { createScanService } from '../../src/pipeline/scan-service.ts';
 import { createScanWorker } from '../../src/pipeline/scan-worker.ts';
 import { createLog, silentLog } from '../../src/platform/log.ts';
@@ -112,6 +112,22 @@ async function redisFor(t: TestContext, how: 'started' | 'not started' = 'starte
 }
 
 const soon = (ms = 20_000) => Date.now() + ms;
+/** Redis is killed while a message is scanned, and comes back empty: its verdict comes all the same. */
+async function verdictOverKill(
+  redis: TestRedis,
+  service: Pick<Pipeline, 'scan' | 'notReady'>,
+  { open, seen }: Pick<ReturnType<typeof gate>, 'open' | 'seen'>,
+): Promise<void> {
+  const entry = fakeEntry();
+  const scan = service.scan(entry, soon());
+  await waitFor('scanning', () => seen.length > 0);
+  await redis.kill();
+  await waitFor('noticed', () => service.notReady() === 'queue away');
+  open();
+  await redis.start();
+  assert.equal((await scan).id, entry.id);
+}
+
 const isReply = (name: string) => (error: unknown) =>
   error instanceof MailError && error.reply.code === 451 && name === nameOf(error);
 const nameOf = (error: MailError) =>
@@ -150,15 +166,7 @@ test('a worker elsewhere sends its verdict again when Redis is back and empty', 
   const redis = await redisFor(t);
   if (redis === null) return;
   const { scanner, open, seen } = gate();
-  const service = await readyApart(redis, partsWith(scanner));
-  const entry = fakeEntry();
-  const scan = service.scan(entry, soon());
-  await waitFor('scanning', () => seen.length > 0);
-  await redis.kill();
-  await waitFor('noticed', () => service.notReady() === 'queue away');
-  open();
-  await redis.start();
-  assert.equal((await scan).id, entry.id);
+  await verdictOverKill(redis, await readyApart(redis, partsWith(scanner)), { open, seen });
 });
 
 test('a verdict that is made in this process needs no Redis any more', async t => {
@@ -192,14 +200,7 @@ test('Redis killed during a scan and back empty: the verdict still comes', async
   if (redis === null) return;
   const { scanner, open, seen } = gate();
   const pipeline = await readyPipeline(redis, { parts: partsWith(scanner) });
-  const entry = fakeEntry();
-  const scan = pipeline.scan(entry, soon());
-  await waitFor('scanning', () => seen.length > 0);
-  await redis.kill();
-  await waitFor('noticed', () => pipeline.notReady() === 'queue away');
-  open();
-  await redis.start();
-  assert.equal((await scan).id, entry.id);
+  await verdictOverKill(redis, pipeline, { open, seen });
   await waitFor('ready again', () => pipeline.notReady() === null);
   assert.equal((await pipeline.scan(fakeEntry(), soon())).version, 1);
 });

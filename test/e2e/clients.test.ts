@@ -5,14 +5,13 @@ import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { startFakeHop } from '../support/fake-hop.ts';
-import { startPostern } from '../support/postern.ts';
+import { RULES_ALONE, startPostern } from '../support/postern.ts';
 import { needsPostfix, startPostfix } from '../support/postfix.ts';
 import { findProgram, needs } from '../support/require.ts';
 import { GTUBE, message, sendMail } from '../support/send.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const run = promisify(execFile);
-const SCANNERS = 'scanners: {clamav: {enabled: false}, senderAuth: {enabled: false}, dnsLists: {enabled: false}}';
 
 test('Postfix as the client brings every recipient of a message, each under its own policy and next hop', async t => {
   if (!needs(t, 'redis-server') || !(await needsPostfix(t))) return;
@@ -22,7 +21,7 @@ test('Postfix as the client brings every recipient of a message, each under its 
     settings: [
       'policies: {strict: {thresholds: {tag: 1}}}',
       `domains: {example.org: {nextHop: "${one.smtp}", addresses: {boss: strict}}, example.net: {nextHop: "${two.smtp}"}}`,
-      SCANNERS,
+      RULES_ALONE,
     ].join('\n'),
   });
   const postfix = await startPostfix({ transport: 'discard:', relayhost: `[127.0.0.1]:${postern.port}` });
@@ -55,7 +54,7 @@ test('swaks delivers, and the trace says so', async t => {
   const hop = await startFakeHop();
   t.after(() => hop.stop());
   const postern = await startPostern(t, {
-    settings: [`domains: {example.org: {nextHop: "${hop.smtp}"}}`, SCANNERS].join('\n'),
+    settings: [`domains: {example.org: {nextHop: "${hop.smtp}"}}`, RULES_ALONE].join('\n'),
   });
   const { stdout } = await run(findProgram('swaks') ?? 'swaks', [
     ...['--server', `127.0.0.1:${postern.port}`, '--from', 'alice@sender.example', '--to', 'user@example.org'],

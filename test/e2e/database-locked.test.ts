@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startFakeHop } from '../support/fake-hop.ts';
-import { startPostern } from '../support/postern.ts';
+import { RULES_ALONE, startPostern } from '../support/postern.ts';
 import { needs } from '../support/require.ts';
 import { idOf, message, sendMail } from '../support/send.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -25,10 +25,7 @@ test('I4: a database that another process holds costs no record', async t => {
   const hop = await startFakeHop();
   t.after(() => hop.stop());
   const postern = await startPostern(t, {
-    settings: [
-      `domains: {example.org: {nextHop: "${hop.smtp}"}}`,
-      'scanners: {clamav: {enabled: false}, senderAuth: {enabled: false}, dnsLists: {enabled: false}}',
-    ].join('\n'),
+    settings: [`domains: {example.org: {nextHop: "${hop.smtp}"}}`, RULES_ALONE].join('\n'),
   });
   const holder = spawn(process.execPath, ['-e', HOLDER, join(postern.folder, 'data', 'postern.db')]);
   t.after(() => holder.kill('SIGKILL'));

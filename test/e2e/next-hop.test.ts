@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Act, type FakeHop, type Step, startFakeHop } from '../support/fake-hop.ts';
-import { type RunningPostern, startPostern } from '../support/postern.ts';
+import { RULES_ALONE, type RunningPostern, startPostern } from '../support/postern.ts';
 import { needs } from '../support/require.ts';
 import { idOf, message, sendMail } from '../support/send.ts';
 
@@ -69,7 +69,7 @@ test('the next hop’s trouble is told truly to the sender and to the books', as
   const postern = await startPostern(t, {
     settings: [
       `domains: {example.org: {nextHop: {hosts: ["${hop.smtp}"], timeouts: {connect: 2s, reply: 2s, afterDot: 10s}}}}`,
-      'scanners: {clamav: {enabled: false}, senderAuth: {enabled: false}, dnsLists: {enabled: false}}',
+      RULES_ALONE,
     ].join('\n'),
   });
   for (const one of CASES) await t.test(`when the next hop ${one.name}`, () => check(postern, hop, one));

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type FakeHop, startFakeHop } from '../support/fake-hop.ts';
-import { type RunningPostern, startPostern, testFolder } from '../support/postern.ts';
+import { RULES_ALONE, type RunningPostern, startPostern, testFolder } from '../support/postern.ts';
 import { needs } from '../support/require.ts';
 import { message, sendMail } from '../support/send.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -13,8 +13,6 @@ import { waitFor } from '../support/wait-for.ts';
 const SENDERS = 5;
 /** One message of each sender in this time: 20 messages a second. */
 const PAUSE_MS = 1000 * (SENDERS / 20);
-
-const SETTINGS = 'scanners: {clamav: {enabled: false}, senderAuth: {enabled: false}, dnsLists: {enabled: false}}';
 
 test('I9: rules that change while mail flows judge the next message, as a whole, and none is lost', async t => {
   if (!needs(t, 'redis-server')) return;
@@ -117,7 +115,7 @@ async function started(t: TestContext): Promise<{ postern: RunningPostern; hop: 
   const folder = testFolder(t, 'reload');
   const rules = rulesIn(join(folder, 'rules/local'));
   rules.write(0);
-  const settings = `domains: {example.org: {nextHop: "${hop.smtp}"}}\n${SETTINGS}`;
+  const settings = `domains: {example.org: {nextHop: "${hop.smtp}"}}\n${RULES_ALONE}`;
   return { postern: await startPostern(t, { folder, settings }), hop, rules };
 }
 

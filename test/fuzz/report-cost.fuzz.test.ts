@@ -6,7 +6,6 @@ import { test } from 'node:test';
 
 import type { Finding, Report } from '../../src/mail/finding.ts';
 import { mailId } from '../../src/mail/mail-id.ts';
-import type { Policy } from '../../src/mail/policy.ts';
 import { stamp } from '../../src/mail/stamp.ts';
 import { decide } from '../../src/mail/verdict.ts';
 import { decodeAnswer, encodeAnswer } from '../../src/pipeline/answer.ts';
@@ -15,7 +14,7 @@ import { loadRules } from '../../src/rules/load.ts';
 import { createCombine } from '../../src/rules/report.ts';
 import { compiled, sqliteQueries } from '../../src/store/queries.ts';
 import { recordSteps } from '../../src/store/record-rows.ts';
-import { ledgerRecord, spoolEntry } from '../support/sample-record.ts';
+import { ledgerRecord, SAMPLE_POLICY, spoolEntry } from '../support/sample-record.ts';
 import { assertCheap } from './cost.ts';
 
 const ID = mailId(1, new Uint8Array(5));
@@ -25,14 +24,6 @@ const FINDINGS = 1000;
 const SCANNERS = 4;
 const LIMIT_MS = 100;
 const LONG = '漢"\\'.repeat(100);
-
-const POLICY: Policy = {
-  name: 'default',
-  thresholds: { tag: 5, quarantine: 8, reject: 15 },
-  malware: 'reject',
-  unscannable: 'quarantine',
-  unavailable: { '*': 'accept' },
-};
 
 const KINDS: Readonly<Record<string, (n: number) => Finding>> = {
   hits: n => ({ kind: 'hit', symbol: `SYMBOL_${n}`, strength: 1, evidence: LONG }),
@@ -64,19 +55,21 @@ test('the largest report there can be holds nobody up', async () => {
     const steps: Readonly<Record<string, (report: Report, count: number) => unknown>> = {
       combine: (_, count) => combine(entry, runs(count), null),
       'the way through Redis': report => decodeAnswer(ID, encodeAnswer({ kind: 'report', report })),
-      decide: report => decide(report, POLICY),
+      decide: report => decide(report, SAMPLE_POLICY),
       stamp: report =>
         stamp({
           ...ledgerRecord({ id: ID }),
           hostname: HOST,
           envelope: entry.envelope,
           report,
-          verdict: decide(report, POLICY),
+          verdict: decide(report, SAMPLE_POLICY),
           requiredScore: 5,
           receivedAt: 0,
         }),
       rows: report =>
-        recordSteps(db, { ...ledgerRecord({ id: ID, entry }), report, verdict: decide(report, POLICY) }).map(compiled),
+        recordSteps(db, { ...ledgerRecord({ id: ID, entry }), report, verdict: decide(report, SAMPLE_POLICY) }).map(
+          compiled,
+        ),
     };
     for (const [step, work] of Object.entries(steps)) {
       await assertCheap({

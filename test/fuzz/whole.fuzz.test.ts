@@ -13,7 +13,6 @@ import { DotReader } from '../../src/gateway/smtp/dot-reader.ts';
 import { MailError } from '../../src/mail/error.ts';
 import { HeaderFilter } from '../../src/mail/forged.ts';
 import { mailId } from '../../src/mail/mail-id.ts';
-import type { Policy } from '../../src/mail/policy.ts';
 import { stamp } from '../../src/mail/stamp.ts';
 import { decide } from '../../src/mail/verdict.ts';
 import { DEFAULT_LIMITS } from '../../src/message/limits.ts';
@@ -25,7 +24,7 @@ import { compiled, sqliteQueries } from '../../src/store/queries.ts';
 import { recordSteps } from '../../src/store/record-rows.ts';
 import { expandBytes } from '../../src/thread.ts';
 import { type Chance, chance, rounds } from '../support/chance.ts';
-import { ledgerRecord, spoolEntry } from '../support/sample-record.ts';
+import { ledgerRecord, SAMPLE_POLICY, spoolEntry } from '../support/sample-record.ts';
 import { SHAPES } from './hostile-mail.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -33,14 +32,6 @@ const HOST = 'mx.example.com';
 const ID = mailId(1_700_000_000_000, new Uint8Array(5));
 const OWN = ['example.org'];
 const SIZE_MAX = 150_000;
-
-const POLICY: Policy = {
-  name: 'default',
-  thresholds: { tag: 5, quarantine: 8, reject: 15 },
-  malware: 'reject',
-  unscannable: 'quarantine',
-  unavailable: { '*': 'accept' },
-};
 
 /** A few messages of each folder, spread over it, and the hostile forms in small. */
 function seeds(): string[] {
@@ -157,7 +148,7 @@ test('real mail, damaged, goes the whole way', t => {
     const sent = encodeAnswer({ kind: 'report', report });
     assert.ok(Buffer.byteLength(sent) <= ANSWER_MAX_BYTES);
     assert.deepEqual(decodeAnswer(ID, sent), { kind: 'report', report });
-    const verdict = decide(report, POLICY);
+    const verdict = decide(report, SAMPLE_POLICY);
     const block = stamp({
       ...ledgerRecord({ id: ID }),
       hostname: HOST,

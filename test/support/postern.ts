@@ -12,6 +12,10 @@ const LAUNCHER = resolve(import.meta.dirname, '../../bin/postern');
 const START_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 40_000;
 
+/** Settings: mail is judged by the rules alone. */
+export const RULES_ALONE =
+  'scanners: {clamav: {enabled: false}, senderAuth: {enabled: false}, dnsLists: {enabled: false}}';
+
 export interface PosternOptions {
   /** YAML below the parts that name folder and ports. */
   readonly settings: string;

@@ -11,9 +11,18 @@ import type { State } from '../../src/mail/disposition.ts';
 import type { Envelope, Recipient, ReversePath } from '../../src/mail/envelope.ts';
 import type { Report } from '../../src/mail/finding.ts';
 import { copyId, type MailId, mailId } from '../../src/mail/mail-id.ts';
+import type { Policy } from '../../src/mail/policy.ts';
 import type { LedgerRecord, SpoolEntry } from '../../src/mail/ports.ts';
 import type { Session } from '../../src/mail/session.ts';
 import type { Verdict } from '../../src/mail/verdict.ts';
+
+export const SAMPLE_POLICY: Policy = {
+  name: 'default',
+  thresholds: { tag: 5, quarantine: 8, reject: 15 },
+  malware: 'reject',
+  unscannable: 'quarantine',
+  unavailable: { '*': 'accept' },
+};
 
 export function newId(nowMs = Date.now()): MailId {
   return mailId(nowMs, randomBytes(5));

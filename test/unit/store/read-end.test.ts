@@ -4,8 +4,8 @@ import { type TestContext, test } from 'node:test';
 
 import { ReadEnd } from '../../../src/store/read-end.ts';
 import { Sqlite } from '../../../src/store/sqlite.ts';
-import { ThreadClient } from '../../../src/store/thread-client.ts';
 import { temporaryFolder } from '../../support/sample-record.ts';
+import { threadStarts } from '../../support/thread-starts.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
 const QUESTION = [{ sql: 'SELECT max(version) > 0 AS n FROM migrations', parameters: [], mustChange: null }];
@@ -14,14 +14,8 @@ const ANSWER = [{ n: 1 }];
 async function reader(t: TestContext) {
   const path = join(await temporaryFolder(t), 'postern.db');
   Sqlite.openWriter({ path, busyMs: 50 }).close();
-  const clients: ThreadClient[] = [];
-  const fails = { left: 0 };
-  const made = await ReadEnd.open(async () => {
-    if (fails.left-- > 0) throw new Error('the test says no');
-    const client = await ThreadClient.start({ path, busyMs: 50, role: 'reader' }, { queueMax: 10, deadlineMs: 5000 });
-    clients.push(client);
-    return client;
-  });
+  const { clients, fails, start } = threadStarts(path, 'reader');
+  const made = await ReadEnd.open(start);
   t.after(() => made.close());
   const ask = async () => {
     const answer = await made.ask(QUESTION);

@@ -5,9 +5,9 @@ import { type TestContext, test } from 'node:test';
 
 import { Sqlite } from '../../../src/store/sqlite.ts';
 import { openStore } from '../../../src/store/store.ts';
-import { ThreadClient } from '../../../src/store/thread-client.ts';
 import { Writer } from '../../../src/store/writer.ts';
 import { temporaryFolder } from '../../support/sample-record.ts';
+import { threadStarts } from '../../support/thread-starts.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
 const NOTE = {
@@ -18,14 +18,8 @@ const NOTE = {
 
 async function writer(t: TestContext) {
   const path = join(await temporaryFolder(t), 'postern.db');
-  const clients: ThreadClient[] = [];
-  const fails = { left: 0 };
-  const made = await Writer.open(async () => {
-    if (fails.left-- > 0) throw new Error('the test says no');
-    const client = await ThreadClient.start({ path, busyMs: 50, role: 'writer' }, { queueMax: 10, deadlineMs: 5000 });
-    clients.push(client);
-    return client;
-  });
+  const { clients, fails, start } = threadStarts(path, 'writer');
+  const made = await Writer.open(start);
   t.after(() => made.close());
   return { path, made, clients, fails };
 }

@@ -1,0 +1,16 @@
+// Starts threads of the database as the store does, and counts them; the next ones fail when a test says so. For the tests
+// of both ends.
+
+import { ThreadClient } from '../../src/store/thread-client.ts';
+
+export function threadStarts(path: string, role: 'reader' | 'writer') {
+  const clients: ThreadClient[] = [];
+  const fails = { left: 0 };
+  const start = async () => {
+    if (fails.left-- > 0) throw new Error('the test says no');
+    const client = await ThreadClient.start({ path, busyMs: 50, role }, { queueMax: 10, deadlineMs: 5000 });
+    clients.push(client);
+    return client;
+  };
+  return { clients, fails, start };
+}
