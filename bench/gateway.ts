@@ -17,7 +17,7 @@ const POSTERN = 'Postern';
 const RSPAMD = 'Postfix + rspamd';
 const RATIO_MIN = 1.5;
 /** Threads compiled, connections to the next hop open, caches as full as they get. */
-export const WARM_UP = 400;
+export const WARM_UP = 1500;
 /** No two runs of one bench, and hardly two benches, send the same salts. */
 let runs = Math.floor(Date.now() / 1000) % 100_000;
 

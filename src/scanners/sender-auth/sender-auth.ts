@@ -12,6 +12,7 @@ import { isPublicAddress } from '../../platform/network.ts';
 import { ThreadLost, type Threads } from '../../platform/threads.ts';
 import { serveDns } from './dns-port.ts';
 import { type AuthFacts, findingsOf } from './facts.ts';
+import { foresee } from './foreseen.ts';
 import type { AuthTask } from './thread.ts';
 
 /** What the pool's threads run, unless the pool is given a module that exports `authenticate` too. */
@@ -80,9 +81,14 @@ class SenderAuth implements Scanner {
     }
   }
 
-  async #authenticate({ entry }: ScanTask, signal: AbortSignal): Promise<AuthFacts> {
+  async #authenticate(task: ScanTask, signal: AbortSignal): Promise<AuthFacts> {
     signal.throwIfAborted();
+    const { entry } = task;
     const { threads, resolver, maxLookups, dnsDeadlineMs, hostname, maxSignatures, minRsaBits } = this.#options;
+    const until = performance.now() + dnsDeadlineMs;
+    const foreseen = await foresee(task, { resolver, maxLookups, deadlineMs: dnsDeadlineMs, signal });
+    signal.throwIfAborted();
+    const left = { maxLookups: maxLookups - foreseen.size, deadlineMs: Math.max(0, until - performance.now()) };
     const { port1, port2 } = new MessageChannel();
     const dnsEnd = new AbortController();
     const killer = new AbortController();
@@ -91,7 +97,7 @@ class SenderAuth implements Scanner {
       const killTimer = setTimeout(() => killer.abort(signal.reason), GRACE_MS);
       run.catch(() => undefined).finally(() => clearTimeout(killTimer));
     };
-    serveDns(port1, { resolver, maxLookups, deadlineMs: dnsDeadlineMs, signal: dnsEnd.signal });
+    serveDns(port1, { resolver, ...left, signal: dnsEnd.signal });
     const { session, envelope, content } = entry;
     const input: AuthTask = {
       content,
@@ -101,6 +107,7 @@ class SenderAuth implements Scanner {
       hostname,
       maxSignatures,
       minRsaBits,
+      foreseen,
       dns: port2,
     };
     const run = threads.run('authenticate', input, { signal: killer.signal, transfer: [port2] }) as Promise<AuthFacts>;

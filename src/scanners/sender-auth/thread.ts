@@ -10,6 +10,7 @@ import { spf } from 'mailauth/lib/spf/index.js';
 import type { Content } from '../../mail/ports.ts';
 import { type Ask, askThrough } from './dns-port.ts';
 import type { AuthFacts, Result } from './facts.ts';
+import type { Foreseen } from './foreseen.ts';
 import { HeadTooLarge, withMessage } from './message-stream.ts';
 
 export interface AuthTask {
@@ -25,12 +26,14 @@ export interface AuthTask {
   readonly maxSignatures: number;
   /** RFC 8301 3.2 */
   readonly minRsaBits: number;
+  /** What need not be asked. */
+  readonly foreseen?: Foreseen;
   readonly dns: MessagePort;
 }
 
 /** Rejects only when the file cannot be read. */
 export async function authenticate(task: AuthTask): Promise<AuthFacts> {
-  const ask = askThrough(task.dns);
+  const ask = askThrough(task.dns, task.foreseen);
   try {
     const [spfFacts, dkimFacts] = await Promise.all([checkSpf(task, ask), checkDkim(task, ask)]);
     const dmarc = await checkDmarc({ dkim: dkimFacts, spf: spfFacts, ask });
