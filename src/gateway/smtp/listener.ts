@@ -163,7 +163,7 @@ export class Listener extends SMTPServer implements Home {
 
   /** Sends away who has kept us waiting longest; false where nobody has. */
   #makeRoom(): boolean {
-    const slow = this.#crowd.slowest(this.#leave.keys(), this.rules.roomAfterMs, Date.now());
+    const slow = this.#crowd.slowest(this.#leave, this.rules.roomAfterMs, Date.now());
     if (slow === null) return false;
     this.ports.turnedAway('slow', slow.remoteAddress);
     slow.dismiss();

@@ -83,6 +83,20 @@ test('who was brisk is not sent away: then it is the newcomer who hears 421', as
   assert.deepEqual(gateway.turnedAway, ['full 127.0.0.3']);
 });
 
+test('who has gone by itself since the last look is not sent away in the place of another', async t => {
+  const gateway = await gatewayFor(t, { roomAfterMs: 0 }, { total: 3, perClient: 3 });
+  await greeted(t, gateway, '127.0.0.2');
+  const second = await greeted(t, gateway, '127.0.0.3');
+  const third = await greeted(t, gateway, '127.0.0.4');
+  await greeted(t, gateway, '127.0.0.5');
+  second.destroy();
+  await waitFor('the second to have left', () => gateway.openConnections() === 2);
+  await greeted(t, gateway, '127.0.0.6');
+  await greeted(t, gateway, '127.0.0.7');
+  assert.match(await third.reply(), /^421 4\.7\.0 /);
+  assert.deepEqual(gateway.turnedAway, ['slow 127.0.0.2', 'slow 127.0.0.4']);
+});
+
 test('a client in the middle of its TLS handshake can be sent away, and its place is free', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'postern-tls-'));
   t.after(() => rmSync(folder, { recursive: true }));
