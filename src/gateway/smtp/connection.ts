@@ -112,10 +112,10 @@ export class Connection extends SMTPConnection {
     });
   }
 
-  /** As the library's, whose wait of 100 ms before the greeting is not to be changed. */
+  /** As the library's, whose wait before the greeting is fixed. The client's time begins with the greeting, not before. */
   override init(): void {
     const waitMs = this.listener.direction === 'incoming' ? this.listener.rules.greetMs : 0;
-    this._setListeners(() => void setTimeout(() => this.connectionReady(), waitMs).unref());
+    this._setListeners(() => void setTimeout(() => this.connectionReady(() => this.#turn.theirs()), waitMs).unref());
   }
 
   /** The answer is given. The next line is due from now, also from a client that does not read our answers. */

@@ -97,6 +97,19 @@ test('who has gone by itself since the last look is not sent away in the place o
   assert.deepEqual(gateway.turnedAway, ['slow 127.0.0.2', 'slow 127.0.0.4']);
 });
 
+test("the time until our greeting is not the client's", async t => {
+  const gateway = await gatewayFor(t, { greetMs: 100, roomAfterMs: 20_000 }, { total: 1, perClient: 1 });
+  const first = await LineClient.open(gateway.port, '127.0.0.2');
+  t.after(() => first.destroy());
+  await waitFor('its place', () => gateway.openConnections() === 1);
+  const { now } = Date;
+  t.mock.method(Date, 'now', () => now() + 40_000);
+  assert.match(await first.reply(), /^220 /);
+  const second = await LineClient.open(gateway.port, '127.0.0.3');
+  assert.match(await second.reply(), /^421 4\.7\.0 /);
+  assert.deepEqual(gateway.turnedAway, ['full 127.0.0.3']);
+});
+
 test('a client in the middle of its TLS handshake can be sent away, and its place is free', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'postern-tls-'));
   t.after(() => rmSync(folder, { recursive: true }));
