@@ -44,6 +44,9 @@ class MemoryFirst implements Spool {
     if (this.#drafts.has(id)) throw new MailError('unknownError', `spool ${id}: there is one already`);
     const draft = new MemoryDraft(id, this.#limits.messageBytes, {
       take: bytes => this.#take(bytes),
+      give: bytes => {
+        this.#usedBytes -= bytes;
+      },
       file: () => this.#files.create(id),
       forget: usedBytes => {
         this.#usedBytes -= usedBytes;
@@ -82,6 +85,8 @@ class MemoryFirst implements Spool {
 interface Home {
   /** False where there is no room for so many bytes more. */
   take(bytes: number): boolean;
+  /** So many bytes less. */
+  give(bytes: number): void;
   /** A draft on disk in its place. */
   file(): Promise<SpoolDraft>;
   /** It is no longer in memory, and gives back so many bytes. */
@@ -126,6 +131,9 @@ class MemoryDraft implements SpoolDraft {
     if (this.#file !== null) return (await this.#file).seal(session, envelope);
     // A copy of the right size: what crosses to a thread is the whole memory below.
     const bytes = this.#bytes.slice(0, this.#sizeBytes);
+    // In place of the first: both would be twice what is counted.
+    this.#home.give(this.#bytes.length - bytes.length);
+    this.#bytes = bytes;
     this.#entry = {
       id: this.#id,
       session,

@@ -91,6 +91,25 @@ test('memory that was given back is there for the next message, whatever became 
   }
 });
 
+test('a sealed message takes no more memory than it has bytes', async t => {
+  const KIB = 1024;
+  const folder = await temporaryFolder(t);
+  const limits = { messageBytes: 128 * KIB, totalBytes: 64 * KIB };
+  const spool = memoryFirst(await openFileSpool({ folder, reserveBytes: 0 }), limits);
+  const drafts: SpoolDraft[] = [];
+  for (let i = 0; i < 50; i++) {
+    const draft = await spool.create(newId());
+    await draft.write(Buffer.alloc(KIB, 'x'));
+    const { content } = await draft.seal(session(), envelope('', ['a@example.com']));
+    assert.ok('bytes' in content && content.bytes.buffer.byteLength === KIB, `message ${i}`);
+    drafts.push(draft);
+  }
+  for (const draft of drafts) await draft.discard();
+  const large = await spool.create(newId());
+  await large.write(Buffer.alloc(64 * KIB));
+  assert.deepEqual(await readdir(folder), [], 'all room is there again');
+});
+
 test('the folder and every file in it are for us alone', async t => {
   const folder = join(await temporaryFolder(t), 'data', 'spool');
   const spool = await openFileSpool({ folder, reserveBytes: 0 });
