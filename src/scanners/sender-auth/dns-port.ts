@@ -3,8 +3,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 
-import { DnsError, type DnsType, type Resolver } from '../../platform/dns.ts';
-import type { Foreseen } from './foreseen.ts';
+import { DnsError, type DnsRecords, type DnsType, type Resolver } from '../../platform/dns.ts';
 
 /** All that mailauth asks for. */
 const TYPES: ReadonlySet<string> = new Set<DnsType>(['A', 'AAAA', 'CNAME', 'MX', 'PTR', 'TXT']);
@@ -16,6 +15,12 @@ interface Question {
 }
 
 type Answer = { readonly id: number; readonly records: unknown } | { readonly id: number; readonly code: string };
+
+/** What a question was answered with: records, or the code of the failure. */
+export type Outcome = { readonly records: DnsRecords['TXT'] } | { readonly code: string };
+
+/** By name; all are TXT. */
+export type Foreseen = ReadonlyMap<string, Outcome>;
 
 export interface ServeOptions {
   readonly resolver: Resolver;

@@ -5,14 +5,8 @@
 import { parseAddress, parseDomain } from '../../mail/address.ts';
 import type { ScanTask } from '../../mail/ports.ts';
 import { withEither } from '../../platform/deadline.ts';
-import { DnsError, type DnsRecords, type Resolver } from '../../platform/dns.ts';
-import type { ServeOptions } from './dns-port.ts';
-
-/** What a question was answered with: records, or the code of the failure. */
-export type Outcome = { readonly records: DnsRecords['TXT'] } | { readonly code: string };
-
-/** By name; all are TXT. */
-export type Foreseen = ReadonlyMap<string, Outcome>;
+import { DnsError, type Resolver } from '../../platform/dns.ts';
+import type { Foreseen, Outcome, ServeOptions } from './dns-port.ts';
 
 /** RFC 9989 4.10: a longer name is cut to its last seven labels after the first query. */
 const WALK_LABELS_MAX = 7;

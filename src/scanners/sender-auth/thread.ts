@@ -8,9 +8,8 @@ import { evaluateDmarc } from 'mailauth/lib/dmarc/index.js';
 import { spf } from 'mailauth/lib/spf/index.js';
 
 import type { Content } from '../../mail/ports.ts';
-import { type Ask, askThrough } from './dns-port.ts';
+import { type Ask, askThrough, type Foreseen } from './dns-port.ts';
 import type { AuthFacts, Result } from './facts.ts';
-import type { Foreseen } from './foreseen.ts';
 import { HeadTooLarge, withMessage } from './message-stream.ts';
 
 export interface AuthTask {
