@@ -61,7 +61,8 @@ export const limits = group(
     }),
     bytesInFlight: setting(size('1MiB', '1TiB'), {
       default: '256MiB',
-      about: 'Size of the messages that are scanned at the same time, all together. At least messageSize.',
+      about:
+        'Size of the large messages that are scanned at the same time, all together: those above bytesInFlight / scansInFlight. More of them wait their turn. At least messageSize.',
     }),
     headerSize: setting(size('16KiB', '16MiB'), {
       default: '1MiB',

@@ -37,11 +37,13 @@ export type Judge = (entry: SpoolEntry, deadline: number, signal: AbortSignal) =
 export const EXPAND = 'rules';
 /** Kept back from the deadline, so that a late scanner still gives a report with `unavailable` in it. */
 const RESERVE_MS = 300;
+/** A message that takes a thread for seconds. */
+const LARGE_BYTES = 4 * 1024 * 1024;
 /**
- * Of all messages that are on a thread at once. A large one takes three and a half times its size there (its bytes, decoded
+ * Of all large messages that are on a thread at once. One takes three and a half times its size there (its bytes, decoded
  * parts, views): two of the largest one after the other, not beside each other.
  */
-const EXPAND_MAX_BYTES = 64 * 1024 * 1024;
+const LARGE_TOTAL_BYTES = 64 * 1024 * 1024;
 /** A message that killed its thread once is tried again only with so much time left. */
 const SECOND_TRY_MS = 500;
 const DEFAULT_SCANNER_MS = 30_000;
@@ -49,7 +51,9 @@ const DEFAULT_SCANNER_MS = 30_000;
 const FINDINGS_MAX = 1000;
 
 export function createJudge(options: JudgeOptions): Judge {
-  const threads = new InFlight(options.expandThreads, EXPAND_MAX_BYTES);
+  const threads = new InFlight(options.expandThreads, Number.POSITIVE_INFINITY);
+  // One thread is kept for small messages, and none of them stands behind a large one.
+  const large = new InFlight(Math.max(1, options.expandThreads - 1), LARGE_TOTAL_BYTES);
 
   return async (entry, deadline, signal) => {
     const parts = options.parts();
@@ -105,7 +109,8 @@ export function createJudge(options: JudgeOptions): Judge {
 
   /** 'killed' where the message itself was too much for a thread; rejects where time or the outside was at fault. */
   async function oneTry(expander: Expander, entry: SpoolEntry, signal: AbortSignal): Promise<Expanded | 'killed'> {
-    return threads.run(entry.sizeBytes, signal, () => onThread(expander, entry, signal));
+    const run = () => threads.run(entry.sizeBytes, signal, () => onThread(expander, entry, signal));
+    return entry.sizeBytes < LARGE_BYTES ? run() : large.run(entry.sizeBytes, signal, run);
   }
 
   async function onThread(expander: Expander, entry: SpoolEntry, signal: AbortSignal): Promise<Expanded | 'killed'> {

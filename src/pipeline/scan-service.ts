@@ -19,7 +19,7 @@ import { createVerdictReader, type VerdictReader } from './verdict-reader.ts';
 export interface ScanLimits {
   /** Messages that may wait for their verdict at once. */
   readonly scans: number;
-  /** Bytes of all those messages. */
+  /** Bytes of those that are larger than their share of it, all together; the others are bounded by their number. */
   readonly bytes: number;
 }
 
@@ -64,6 +64,9 @@ class Service implements Producer {
   readonly #reader: VerdictReader;
   readonly #jobs = new Map<MailId, ScanJob>();
   readonly #room: InFlight;
+  /** Those that take more than their share of the bytes wait for each other here, and nobody else for them. */
+  readonly #large: InFlight;
+  readonly #largeBytes: number;
   #beat: NodeJS.Timeout | undefined;
   #isClosing = false;
   #isClosed = false;
@@ -73,7 +76,10 @@ class Service implements Producer {
 
   constructor(options: ScanServiceOptions) {
     this.#options = options;
-    this.#room = new InFlight(options.limits.scans, options.limits.bytes);
+    const { scans, bytes } = options.limits;
+    this.#room = new InFlight(scans, Number.POSITIVE_INFINITY);
+    this.#large = new InFlight(scans, bytes);
+    this.#largeBytes = bytes / scans;
     this.#connection = connectRedis(options.redis);
     this.#reader = createVerdictReader({
       redis: { ...options.redis, name: `${options.redis.name}-verdicts` },
@@ -88,9 +94,7 @@ class Service implements Producer {
 
   notReady(): 'queue away' | 'busy' | null {
     if (this.#isClosing || !this.#isOpen()) return 'queue away';
-    const { scans, bytes } = this.#options.limits;
-    const { count, bytes: taken, waiting } = this.#room;
-    return count >= scans || waiting > 0 || taken >= bytes ? 'busy' : null;
+    return this.#room.count >= this.#options.limits.scans ? 'busy' : null;
   }
 
   isWanted(id: MailId): boolean {
@@ -107,8 +111,10 @@ class Service implements Producer {
 
   async scan(entry: SpoolEntry, deadline: number, signal?: AbortSignal): Promise<Report> {
     if (this.notReady() === 'queue away') throw new MailError('notReady', 'the queue is away');
-    if (this.#room.count + this.#room.waiting >= this.#options.limits.scans)
-      throw new MailError('busy', `${this.#room.count} scans in flight, ${this.#room.waiting} wait for room`);
+    const isLarge = entry.sizeBytes > this.#largeBytes;
+    const { count, waiting } = isLarge ? this.#large : this.#room;
+    if (count + waiting >= this.#options.limits.scans)
+      throw new MailError('busy', `${count} scans in flight, ${waiting} wait for room`);
     if (this.#jobs.has(entry.id)) throw new MailError('deferred', `${entry.id} is being scanned already`);
     const job: ScanJob = { version: 1, id: entry.id, deadline, enqueued: Date.now() };
     this.#jobs.set(entry.id, job);
@@ -119,7 +125,8 @@ class Service implements Producer {
     signal?.addEventListener('abort', onGone, { once: true });
     try {
       // It has come whole: it waits for room rather than having been sent for nothing.
-      return await this.#room.run(entry.sizeBytes, end.signal, () => this.#judged(job, end.signal));
+      const run = () => this.#room.run(entry.sizeBytes, end.signal, () => this.#judged(job, end.signal));
+      return await (isLarge ? this.#large.run(entry.sizeBytes, end.signal, run) : run());
     } catch (error) {
       if (error instanceof MailError) throw error;
       throw new MailError('deferred', errorText(error), { cause: error });

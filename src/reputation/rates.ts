@@ -81,6 +81,8 @@ export class ConnectionCounter {
   readonly #limits: ConnectionLimits;
   readonly #open = new Map<string, number>();
   #total = 0;
+  /** Of those, the ones that are not trusted. */
+  #incoming = 0;
 
   constructor(limits: ConnectionLimits) {
     this.#limits = limits;
@@ -92,13 +94,17 @@ export class ConnectionCounter {
     const network = clientNetwork(address) ?? '';
     const count = this.#open.get(network) ?? 0;
     if (count >= perClient) return 'address';
-    if (this.#total >= (isTrusted ? total : total - reserved)) return 'full';
+    // Trusted ones that take their own places take none of the others'.
+    if (this.#total >= total || (!isTrusted && this.#incoming >= total - reserved)) return 'full';
     this.#open.set(network, count + 1);
     this.#total += 1;
+    if (!isTrusted) this.#incoming += 1;
     let isOpen = true;
     return () => {
-      if (isOpen) this.#leave(network);
+      if (!isOpen) return;
       isOpen = false;
+      if (!isTrusted) this.#incoming -= 1;
+      this.#leave(network);
     };
   }
 

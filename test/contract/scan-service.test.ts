@@ -351,36 +351,42 @@ test('200 scans at once all get their own report; beyond the limit it is busy', 
   assert.equal(pipeline.notReady(), null);
 });
 
-test('bytes in flight are bounded', async t => {
-  const redis = await redisFor(t);
-  if (redis === null) return;
-  const { scanner, open } = gate();
-  const pipeline = await readyPipeline(redis, {
-    limits: { scans: 10, bytes: 5000 },
-    parts: partsWith(scanner),
-  });
-  const scan = pipeline.scan(fakeEntry(newId(), 6000), soon());
-  assert.equal(pipeline.notReady(), 'busy');
-  open();
-  await scan;
-  assert.equal(pipeline.notReady(), null);
-});
-
-test('a message that has come waits for room in bytes, in its turn and not beyond its deadline', async t => {
+test('large messages wait for each other in bytes, and nobody else for them', async t => {
   const redis = await redisFor(t);
   if (redis === null) return;
   const { scanner, open, seen } = gate();
   const pipeline = await readyPipeline(redis, { limits: { scans: 10, bytes: 5000 }, parts: partsWith(scanner) });
-  const first = pipeline.scan(fakeEntry(newId(), 3000), soon());
-  const second = pipeline.scan(fakeEntry(newId(), 3000), soon());
+  const [first, second, small] = [fakeEntry(newId(), 3000), fakeEntry(newId(), 3000), fakeEntry(newId(), 500)];
+  const scans = [pipeline.scan(first, soon()), pipeline.scan(second, soon())];
   await waitFor('scanning', () => seen.length > 0);
-  assert.equal(pipeline.notReady(), 'busy');
+  assert.equal(pipeline.notReady(), null, 'nobody knows yet how large the next one is');
   await assert.rejects(pipeline.scan(fakeEntry(newId(), 3000), soon(300)), isReply('deferred'));
-  assert.equal(seen.length, 1, 'the second one is not begun');
+  scans.push(pipeline.scan(small, soon()));
+  await waitFor('the small one to be scanned', () => seen.length === 2);
+  assert.deepEqual(seen, [first.id, small.id]);
   open();
-  await Promise.all([first, second]);
-  assert.equal(seen.length, 2);
-  assert.equal(pipeline.notReady(), null);
+  await Promise.all(scans);
+  assert.equal(seen.length, 3);
+});
+
+test('one that is larger than all room is scanned alone', async t => {
+  const redis = await redisFor(t);
+  if (redis === null) return;
+  const pipeline = await readyPipeline(redis, { limits: { scans: 10, bytes: 5000 } });
+  const entry = fakeEntry(newId(), 6000);
+  assert.equal((await pipeline.scan(entry, soon())).id, entry.id);
+});
+
+test('so many large messages may wait, and no more', async t => {
+  const redis = await redisFor(t);
+  if (redis === null) return;
+  const { scanner, open, seen } = gate();
+  const pipeline = await readyPipeline(redis, { limits: { scans: 4, bytes: 5000 }, parts: partsWith(scanner) });
+  const scans = Array.from({ length: 4 }, () => pipeline.scan(fakeEntry(newId(), 3000), soon()));
+  await waitFor('scanning', () => seen.length > 0);
+  await assert.rejects(pipeline.scan(fakeEntry(newId(), 3000), soon()), isReply('busy'));
+  open();
+  await Promise.all(scans);
 });
 
 test('the job of a worker that was killed is taken over by another', async t => {

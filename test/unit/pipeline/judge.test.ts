@@ -9,6 +9,7 @@ import {
   fakeEntry,
   fakeExpander,
   fakeScanner,
+  newId,
   plainCombine,
   quickExpander,
   stuckExpander,
@@ -206,4 +207,21 @@ test('findings without end are cut', async () => {
   const scanner = fakeScanner('talker', async () => Array.from({ length: 5000 }, () => hit));
   const { findings } = await judgeWith(quickExpander, [scanner])(fakeEntry(), soon(), never);
   assert.equal(findings.length, 1000);
+});
+
+test('a small message never stands behind large ones: a thread is kept for it', async () => {
+  const opened = Promise.withResolvers<void>();
+  const begun: number[] = [];
+  const expander = fakeExpander(async ({ sizeBytes }) => {
+    begun.push(sizeBytes);
+    if (sizeBytes > 1000) await opened.promise;
+    return { findings: [], summary };
+  });
+  const judge = judgeWith(expander, []);
+  const large = [1, 2, 3].map(i => judge(fakeEntry(newId(), i * 5_000_000), soon(60_000), never));
+  for (let i = 0; i < 5; i++) await judge(fakeEntry(newId(), 100 + i), soon(60_000), never);
+  assert.deepEqual(begun, [5_000_000, 100, 101, 102, 103, 104]);
+  opened.resolve();
+  await Promise.all(large);
+  assert.deepEqual(begun.slice(6), [10_000_000, 15_000_000]);
 });

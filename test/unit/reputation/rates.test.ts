@@ -171,6 +171,18 @@ test('the last places are for trusted clients alone', () => {
   assert.equal(counter.enter('10.0.0.1', true), 'full');
 });
 
+test('trusted clients in their own places take none of the others’', () => {
+  const counter = new ConnectionCounter({ perClient: 10, total: 6, reserved: 2 });
+  for (let i = 0; i < 2; i++) assert.equal(typeof counter.enter('10.0.0.1', true), 'function');
+  const leave = Array.from({ length: 4 }, () => counter.enter('192.0.2.1'));
+  assert.ok(leave.every(one => typeof one === 'function'));
+  assert.equal(counter.enter('192.0.2.1'), 'full');
+  const [first] = leave;
+  if (typeof first === 'function') first();
+  assert.equal(typeof counter.enter('192.0.2.1'), 'function');
+  assert.equal(counter.enter('10.0.0.1', true), 'full', 'all together');
+});
+
 test('a client without connections leaves nothing behind', () => {
   const counter = new ConnectionCounter({ perClient: 2, total: 1000 });
   const leave = Array.from({ length: 200 }, (_, i) => counter.enter(`192.0.2.${i}`));
