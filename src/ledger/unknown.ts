@@ -27,7 +27,9 @@ export class Unknowns {
   /** A record that is or will be written. */
   async note({ entry, copies }: LedgerRecord): Promise<void> {
     if (entry === null || !copies.some(copy => copy.disposition.state === 'unknown')) return;
-    (await this.#known())?.add(entry.sha256);
+    const known = await this.#known();
+    // One too many, and the database is asked for each message: from then on no more need be known.
+    if (known !== null && known.size <= DIGESTS_MAX) known.add(entry.sha256);
   }
 
   /** An earlier message of the same bytes and envelope. */

@@ -38,8 +38,8 @@ export interface Producer extends ScanService {
   scan(entry: SpoolEntry, deadline: number, signal?: AbortSignal): Promise<Report>;
   /** Does somebody still wait for this verdict? */
   isWanted(id: MailId): boolean;
-  /** The verdict, from a worker in this process: false where nobody waits for it. */
-  settle(id: MailId, answer: Answer): boolean;
+  /** The verdict, from a worker in this process; nothing happens where nobody waits for it. */
+  settle(id: MailId, answer: Answer): void;
   /** Messages whose verdict is awaited. */
   inFlight(): number;
 }
@@ -101,8 +101,8 @@ class Service implements Producer {
     return this.#reader.isExpected(id);
   }
 
-  settle(id: MailId, answer: Answer): boolean {
-    return this.#reader.settle(id, answer);
+  settle(id: MailId, answer: Answer): void {
+    this.#reader.settle(id, answer);
   }
 
   inFlight(): number {

@@ -134,8 +134,11 @@ class Consumer implements ScanWorker {
     try {
       const answer = await this.#judged(job, this.#endOf(signal));
       await failpoint('scan.answer');
-      if (answer === null || this.#options.producer?.settle(job.id, boundedAnswer(answer)) === true) return;
-      await this.#answer(job, answer);
+      if (answer === null) return;
+      const { producer } = this.#options;
+      // Where it is here, nobody else waits: an answer that it no longer wants is nobody's.
+      if (producer === undefined) await this.#answer(job, answer);
+      else producer.settle(job.id, boundedAnswer(answer));
     } catch (error) {
       this.#options.log.warn({ id: job.id, err: errorText(error) }, 'verdict could not be sent');
     } finally {

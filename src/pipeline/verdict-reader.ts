@@ -24,8 +24,8 @@ export interface VerdictReader {
   /** Waits for the verdict of `id` until the signal fires; then rejects with its reason. */
   expect(id: MailId, signal: AbortSignal): Promise<Answer>;
   isExpected(id: MailId): boolean;
-  /** An answer that comes another way; false where nobody waits for it. */
-  settle(id: MailId, answer: Answer): boolean;
+  /** An answer that comes another way. */
+  settle(id: MailId, answer: Answer): void;
   /** The job is in Redis: from now on it can be lost. */
   sent(id: MailId): void;
   close(): Promise<void>;
@@ -99,11 +99,7 @@ export function createVerdictReader(options: VerdictReaderOptions): VerdictReade
   return {
     isReady: () => subscription.isReady(),
     isExpected: id => pending.has(id),
-    settle: (id, answer) => {
-      const one = pending.get(id);
-      one?.settle(answer);
-      return one !== undefined;
-    },
+    settle: (id, answer) => pending.get(id)?.settle(answer),
     sent: id => {
       const one = pending.get(id);
       if (one !== undefined) one.looked = Date.now();

@@ -183,6 +183,21 @@ test('a verdict that is made in this process needs no Redis any more', async t =
   redis.thaw();
 });
 
+test('a verdict that nobody here waits for any more goes nowhere', async t => {
+  const redis = await redisFor(t);
+  if (redis === null) return;
+  const { scanner, open, seen } = gate();
+  const pipeline = await readyPipeline(redis, { parts: partsWith(scanner) });
+  const client = new AbortController();
+  const scan = pipeline.scan(fakeEntry(), soon(), client.signal);
+  await waitFor('scanning', () => seen.length > 0);
+  client.abort();
+  await assert.rejects(scan, isReply('deferred'));
+  open();
+  await waitFor('the worker to be done', () => pipeline.inWork() === 0);
+  assert.match(await redis.say('KEYS verdict:*'), /^\*0\r/);
+});
+
 test('Redis that is down at the start is refused at once, and mail flows when it comes', async t => {
   const redis = await redisFor(t, 'not started');
   if (redis === null) return;
