@@ -1,4 +1,4 @@
-// Files and texts that are ours or an administrator's, and may be damaged or typed in haste: envelope and held files, rows,
+// Files and texts that are ours or an administrator's, and may be damaged or typed in haste: envelope files,
 // units, YAML, arguments. Read, or refused by their own error; what was printed is read back.
 
 import assert from 'node:assert/strict';
@@ -11,58 +11,16 @@ import { mailId } from '../../src/mail/mail-id.ts';
 import { BadFile, problemText } from '../../src/platform/problem.ts';
 import { safeLine, safeText } from '../../src/platform/terminal-text.ts';
 import { parseYaml } from '../../src/platform/yaml.ts';
-import { heldText, parseHeld } from '../../src/quarantine/held-file.ts';
 import { parseExpression } from '../../src/rules/expression.ts';
 import { parsePattern, sampleOf } from '../../src/rules/pattern.ts';
 import { fold } from '../../src/rules/words.ts';
 import { entryText, parseEntry } from '../../src/spool/envelope-file.ts';
-import { compiled, sqliteQueries } from '../../src/store/queries.ts';
-import { recordSteps } from '../../src/store/record-rows.ts';
-import { type Chance, chance, rounds } from '../support/chance.ts';
-import { held, ledgerRecord, spoolEntry } from '../support/sample-record.ts';
+import { chance, rounds } from '../support/chance.ts';
+import { spoolEntry } from '../support/sample-record.ts';
 import { assertCheap } from './cost.ts';
+import { cutText, damaged } from './damage.ts';
 
 const ID = mailId(1_700_000_000_000, new Uint8Array(5));
-const STRANGE: readonly unknown[] = [
-  null,
-  true,
-  0,
-  -1,
-  1.5,
-  1e308,
-  '',
-  'x',
-  '\0',
-  '\ud800',
-  [],
-  {},
-  [null],
-  { a: null },
-  'x'.repeat(5000),
-];
-
-/** One value somewhere in it becomes another, is taken away, or comes twice. */
-function damaged(value: unknown, luck: Chance): unknown {
-  if (typeof value !== 'object' || value === null || luck.below(6) === 0) return luck.pick(STRANGE);
-  if (Array.isArray(value)) {
-    if (value.length === 0) return [luck.pick(STRANGE)];
-    const at = luck.below(value.length);
-    const changed = luck.below(4) === 0 ? [] : [damaged(value[at], luck)];
-    return [...value.slice(0, at), ...changed, ...value.slice(at + luck.below(2))];
-  }
-  const keys = Object.keys(value);
-  const key =
-    keys.length === 0 || luck.below(10) === 0 ? luck.pick(['__proto__', 'constructor', 'extra']) : luck.pick(keys);
-  const { [key]: old, ...rest } = value as Record<string, unknown>;
-  return luck.below(5) === 0 ? rest : { ...rest, [key]: damaged(old, luck) };
-}
-
-function cutText(text: string, luck: Chance): string {
-  const at = luck.below(text.length);
-  return luck.below(2) === 0
-    ? text.slice(0, at)
-    : text.slice(0, at) + luck.pick(['\0', '"', '}', '\\', '{']) + text.slice(at + 1);
-}
 
 test('envelope files are read back, and damaged ones are refused or sound', t => {
   const luck = chance(t);
@@ -86,35 +44,6 @@ test('envelope files are read back, and damaged ones are refused or sound', t =>
     }
   }
   assert.ok(read > 0);
-});
-
-test('held files are read back, and what is read of a damaged one makes bounded rows or none', t => {
-  const luck = chance(t);
-  const entry = spoolEntry(ID);
-  const file = { record: held(ledgerRecord({ id: ID, entry }), entry), stamp: 'X-Spam-Flag: YES\r\n', heldAt: 5 };
-  const text = heldText(file);
-  assert.deepEqual(parseHeld(text, `/nowhere/${ID}.eml`), file);
-  const db = sqliteQueries();
-  let read = 0;
-  for (let i = 0; i < rounds(4000); i++) {
-    const wrong = luck.below(4) === 0 ? cutText(text, luck) : JSON.stringify(damaged(JSON.parse(text), luck));
-    let found: ReturnType<typeof parseHeld>;
-    try {
-      found = parseHeld(wrong, '/x');
-    } catch (error) {
-      assert.ok(error instanceof Error && !(error instanceof TypeError), `${String(error)}: ${wrong.slice(0, 3000)}`);
-      continue;
-    }
-    read++;
-    try {
-      const rows = recordSteps(db, found.record).map(compiled);
-      assert.ok(JSON.stringify(rows.map(({ parameters }) => parameters)).length < 500_000);
-    } catch (error) {
-      // The report within it is not checked field by field: recovery leaves such a file where it is.
-      assert.ok(error instanceof TypeError, String(error));
-    }
-  }
-  assert.ok(read > rounds(20), `${read} were read`);
 });
 
 test('durations and sizes are read back as they were printed', t => {
