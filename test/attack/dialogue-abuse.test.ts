@@ -326,17 +326,21 @@ test('commands in DATA are content, whatever they say', async t => {
   count('commands in DATA', lines.length);
 });
 
-test('what follows a BDAT is not run, in the same packet', async t => {
+test('what follows a BDAT is not run, in the same packet or in a later one', async t => {
   const gateway = await gatewayFor(t);
-  const client = await clientIn(gateway, RCPT);
-  const evil = 'MAIL FROM:<evil@client.example>\r\nRCPT TO:<user@example.org>\r\nDATA\r\nx\r\n.\r\n';
-  client.write(`BDAT ${evil.length} LAST\r\n${evil}`);
-  assert.match(await client.reply(), /^502 5\.5\.1 /);
-  assert.match(await client.reply(), /^421 4\.5\.0 /);
-  assert.equal(await client.line(), null);
-  client.destroy();
+  const evil = 'RSET\r\nMAIL FROM:<evil@client.example>\r\nRCPT TO:<user@example.org>\r\nDATA\r\nx\r\n.\r\n';
+  for (const line of ['BDAT 100 LAST', 'bdat 100', 'BDAT', 'BDAT 99999999999999999999']) {
+    for (const isLater of [false, true]) {
+      const client = await clientIn(gateway, RCPT);
+      client.write(`${line}\r\n${isLater ? '' : evil}`);
+      assert.match(await client.reply(), /^421 4\.5\.0 /);
+      if (isLater) client.write(evil);
+      assert.equal(await client.line(), null);
+      client.destroy();
+      count('commands in BDAT');
+    }
+  }
   assert.equal(gateway.delivered.length, 0);
-  count('commands in BDAT');
 });
 
 test('who talks before the greeting is sent away, in whole lines or in parts of them', async t => {

@@ -156,10 +156,9 @@ export class Connection extends SMTPConnection {
 
   // ------------------------------------------------------------ commands
 
-  #answer({ reply, isUnknown, hasContent }: Answer, next: () => void): void {
+  #answer({ reply, isUnknown }: Answer, next: () => void): void {
     if (isUnknown && !this.#patience.hasUnknown()) return this.#say(REPLIES.tooManyErrors);
     this.#refuse(reply);
-    if (hasContent && this.#hasInput) this.#say(REPLIES.outOfStep);
     this._whenWritable(next);
   }
 

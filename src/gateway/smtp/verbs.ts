@@ -28,8 +28,6 @@ export interface Answer {
   readonly reply: Reply;
   /** No command at all: too many of them, and it is no mail client that talks. */
   readonly isUnknown?: true;
-  /** What follows is content (RFC 3030) to the client, whatever we say: it must not be run as commands (I10). */
-  readonly hasContent?: true;
 }
 
 /** `line` has no line end. */
@@ -43,7 +41,9 @@ export function readCommand(line: string): SessionVerb | Answer {
   if (hasArgument && BARE_VERBS.includes(verb)) return { reply: REPLIES.badSyntax };
   const known = SESSION_VERBS.find(one => one === verb);
   if (known !== undefined) return known;
-  if (verb === 'BDAT') return { reply: REPLIES.notImplemented, hasContent: true };
+  // What follows is content to the client, whatever we say (RFC 3030 section 2), and it may come in any packet: the end, or
+  // it would be run as commands (I10). Never offered, so no 5yz: a client that knows another EHLO reads ours next time.
+  if (verb === 'BDAT') return { reply: REPLIES.outOfStep };
   if (NOT_IMPLEMENTED.includes(verb)) return { reply: REPLIES.notImplemented };
   if (verb === 'NOOP') return { reply: REPLIES.flushed };
   if (verb === 'HELP') return { reply: REPLIES.help };
