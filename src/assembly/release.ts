@@ -18,7 +18,7 @@ export function deliverBy(routes: () => Routes): Deliver {
     const signal = AbortSignal.timeout(BEFORE_DOT_MS);
     const transaction = await hop.open(signal);
     try {
-      const mail = await inTime(signal, transaction.mail(envelope.mailFrom, envelope));
+      const mail = await inTime(signal, transaction.mail(envelope.mailFrom, envelope, recipient));
       if (mail.code < 200 || mail.code > 299) return { host: transaction.host, reply: mail };
       const rcpt = await inTime(signal, transaction.rcpt(recipient));
       if (rcpt.code < 200 || rcpt.code > 299) return { host: transaction.host, reply: rcpt };

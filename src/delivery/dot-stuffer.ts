@@ -9,42 +9,51 @@ const CR = 13;
 const LF = 10;
 const DOT = 46;
 /** Smaller pieces are joined before they are written, so that the stamp and a small body make one packet train. */
-const PIECE_MIN = 32 * 1024;
+export const PIECE_MIN = 32 * 1024;
 
 export class DotStuffer {
   #before = LF;
-  #isLineStart = true;
 
   /** The same memory where nothing had to change. Throws MailError on a bare CR or LF and on NUL. */
   push(chunk: Uint8Array): Uint8Array {
     if (chunk.includes(0)) throw unfit('a NUL');
     let before = this.#before;
-    let isLineStart = this.#isLineStart;
-    let from = 0;
-    const pieces: Uint8Array[] = [];
+    let dots = 0;
     for (let i = 0; i < chunk.length; i++) {
       const byte = chunk[i] ?? 0;
       if ((byte === LF) !== (before === CR)) throw unfit('a bare CR or LF');
-      if (isLineStart && byte === DOT) {
-        pieces.push(chunk.subarray(from, i), Buffer.from('.'));
-        from = i;
-      }
-      isLineStart = byte === LF;
+      if (before === LF && byte === DOT) dots++;
       before = byte;
     }
+    const stuffedChunk = dots === 0 ? chunk : doubled(chunk, dots, this.#before);
     this.#before = before;
-    this.#isLineStart = isLineStart;
-    return pieces.length === 0 ? chunk : Buffer.concat([...pieces, chunk.subarray(from)]);
+    return stuffedChunk;
   }
 
   /** What ends the message: with a line end first where its last line has none. */
   end(): string {
     if (this.#before === CR) throw unfit('a bare CR or LF');
-    return this.#isLineStart ? '.\r\n' : '\r\n.\r\n';
+    return this.#before === LF ? '.\r\n' : '\r\n.\r\n';
   }
 }
 
-/** The body, stuffed, in pieces worth a write; without the ending dot. Rejects with the signal's reason. */
+/** A copy with `dots` dots doubled: a byte at a time, for a message may be of nothing but lines of a dot. */
+function doubled(chunk: Uint8Array, dots: number, last: number): Uint8Array {
+  const grown = Buffer.allocUnsafe(chunk.length + dots);
+  let before = last;
+  let to = 0;
+  for (const byte of chunk) {
+    if (before === LF && byte === DOT) grown[to++] = DOT;
+    grown[to++] = byte;
+    before = byte;
+  }
+  return grown;
+}
+
+/**
+ * The body, stuffed, in pieces of PIECE_MIN bytes and more, only the last one smaller; without the ending dot. Rejects with
+ * the signal's reason.
+ */
 export async function* stuffed(
   body: AsyncIterable<Uint8Array>,
   stuffer: DotStuffer,

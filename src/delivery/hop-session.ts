@@ -11,11 +11,20 @@ import { connectWire, type Wire, WireFailed } from './wire.ts';
 /** This host cannot be used now; its message says which and why. */
 export class HostFailed extends Error {
   override readonly name = 'HostFailed';
+  /** It greeted with our own word: mail would come back here, again and again. */
+  readonly isOurself: boolean;
+
+  constructor(message: string, isOurself = false) {
+    super(message);
+    this.isOurself = isOurself;
+  }
 }
 
 export interface SessionCapabilities extends HopCapabilities {
   /** SIZE= may be said, also to a server that states no limit. */
   readonly offersSize: boolean;
+  /** Several commands may be said in one packet (RFC 2920). */
+  readonly pipelining: boolean;
 }
 
 export interface HopSession {
@@ -35,6 +44,7 @@ const NO_CAPABILITIES: SessionCapabilities = {
   eightBitMime: false,
   smtpUtf8: false,
   offersSize: false,
+  pipelining: false,
 };
 
 /** Connects and greets. `inClear`: do not try TLS although the mode is `may`. Throws HostFailed. */
@@ -56,7 +66,7 @@ export async function openSession(
     }
   } catch (error) {
     if (!(error instanceof WireFailed) && !(error instanceof HostFailed)) throw error;
-    throw new HostFailed(`${host.name}: ${error.message}`);
+    throw new HostFailed(`${host.name}: ${error.message}`, error instanceof HostFailed && error.isOurself);
   }
 }
 
@@ -82,6 +92,8 @@ class Opener {
       const greeting = await wire.reply('connecting', { ms: this.#left(), signal: this.#signal });
       // RFC 5321 4.3.1: 554 (no service) and 421 are the host's refusal; nobody else's mail has been named yet.
       if (greeting.code !== 220) throw new HostFailed(`greeted with ${said(greeting)}`);
+      // Before anything is asked of it: each RCPT would open one connection more to ourselves, until none is left.
+      if (isOwn(greeting, this.#settings.ownWord)) throw new HostFailed('leads back to this gateway itself', true);
       let greeted = await this.#hello(wire);
       if (withTls && (await this.#encrypt(wire, greeted))) {
         // RFC 3207 4.2: all that was learned in clear is forgotten.
@@ -135,6 +147,11 @@ class Opener {
   }
 }
 
+/** A host that repeats our word to harm us harms its own mail alone: it is the one that was to get it. */
+function isOwn({ rawLines }: ParsedReply, ownWord: string | undefined): boolean {
+  return ownWord !== undefined && rawLines.some(rawLine => rawLine.split(/[ \t]+/).includes(ownWord));
+}
+
 /** Each line after the first is a keyword and its parameters (RFC 5321 4.1.1.1). */
 function keywordsOf({ rawLines }: ParsedReply): Map<string, string> {
   return new Map(
@@ -155,6 +172,7 @@ function capabilitiesOf({ isEsmtp, keywords }: Greeted): SessionCapabilities {
     eightBitMime: keywords.has('8BITMIME'),
     smtpUtf8: keywords.has('SMTPUTF8'),
     offersSize: keywords.has('SIZE'),
+    pipelining: keywords.has('PIPELINING'),
   };
 }
 

@@ -9,7 +9,7 @@ import type { HopCapabilities, HopReply, HopTransaction } from '../mail/ports.ts
 import { failpoint } from '../platform/failpoint.ts';
 import { errorText } from '../platform/log.ts';
 import { type MailParameters, mailCommand, rcptCommand } from './commands.ts';
-import { DotStuffer, stuffed } from './dot-stuffer.ts';
+import { DotStuffer, PIECE_MIN, stuffed } from './dot-stuffer.ts';
 import { isGood, type SessionCapabilities } from './hop-session.ts';
 import type { Lease } from './host-pool.ts';
 import type { HopTimeouts } from './options.ts';
@@ -67,12 +67,11 @@ export class SmtpTransaction implements HopTransaction {
     return this.#lease.session.capabilities;
   }
 
-  async mail(from: ReversePath, envelope: MailParameters): Promise<HopReply> {
+  async mail(from: ReversePath, envelope: MailParameters, first?: Recipient): Promise<HopReply> {
     await failpoint('hop.mail');
     const line: Line = capabilities => mailCommand(from, envelope, capabilities);
-    const reply = await this.#command(line, NEVER);
+    const reply = await this.#command(line, NEVER, first);
     if (isGood(reply)) this.#mail = line;
-    this.#isUtf8 = line(this.#lease.session.capabilities).endsWith(' SMTPUTF8');
     return reply;
   }
 
@@ -102,9 +101,9 @@ export class SmtpTransaction implements HopTransaction {
     this.#isBetweenCommands = false;
     await failpoint('hop.body');
     const stuffer = new DotStuffer();
-    const early = await this.#sendBody(stuffed(body, stuffer, signal), signal);
-    if (early !== null) return early;
-    const ending = stuffer.end();
+    const sent = await this.#sendBody(stuffed(body, stuffer, signal), signal);
+    if ('early' in sent) return sent.early;
+    const ending = Buffer.concat([sent.unsent, Buffer.from(stuffer.end())]);
     const last = await this.#sendDot(ending, replyBy ?? Number.POSITIVE_INFINITY);
     this.#isBetweenCommands = true;
     return last;
@@ -130,26 +129,26 @@ export class SmtpTransaction implements HopTransaction {
   }
 
   /** Says a command; on a dead connection once more, on a new one, where that is allowed. */
-  async #command(line: Line, signal: AbortSignal): Promise<HopReply> {
+  async #command(line: Line, signal: AbortSignal, next?: Recipient): Promise<HopReply> {
     if (this.#isReleased) throw new HopLost(false, `${this.host}: released before`);
     clearTimeout(this.#restTimer);
     if (this.#isResting) await this.#wake(AbortSignal.any([signal, AbortSignal.timeout(this.#parts.timeouts.openMs)]));
-    const reply = await this.#saySafely(line, signal);
+    const reply = await this.#saySafely(line, signal, next);
     if (this.#isBetweenCommands) this.#restSoon();
     else if (reply.code === 421) this.#lease.end(false); // Its client may stay for long.
     return reply;
   }
 
-  async #saySafely(line: Line, signal: AbortSignal): Promise<HopReply> {
+  async #saySafely(line: Line, signal: AbortSignal, next?: Recipient): Promise<HopReply> {
     const isData = line(this.#lease.session.capabilities) === 'DATA';
-    const first = await this.#say(line, signal);
+    const first = await this.#say(line, signal, next);
     const isGone =
       first instanceof WireFailed ? first.kind === 'closed' : first.code === 421 && this.#mayBeStale(isData);
     if (!isGone || this.#isReleased || this.#reopens >= REOPENS_MAX) return this.#valueOf(first);
     if (first instanceof WireFailed && !this.#mayBeStale(isData)) this.#parts.onLost(this.#lease, first);
     this.#reopens++;
     await this.#restore(signal, { fresh: true });
-    return this.#valueOf(await this.#say(line, signal));
+    return this.#valueOf(await this.#say(line, signal, next));
   }
 
   /** Has this connection been idle, so that its end says nothing about the host? */
@@ -157,19 +156,27 @@ export class SmtpTransaction implements HopTransaction {
     return this.#lease.isReused || isData;
   }
 
-  async #say(line: Line, signal: AbortSignal): Promise<HopReply | WireFailed> {
+  /** `next`: whose RCPT follows in any case; a server that allows it hears both in one packet. */
+  async #say(line: Line, signal: AbortSignal, next?: Recipient): Promise<HopReply | WireFailed> {
     const { wire, capabilities } = this.#lease.session;
     const text = line(capabilities);
+    if (text.startsWith('MAIL')) this.#isUtf8 = text.endsWith(' SMTPUTF8');
+    const ahead = next === undefined || !capabilities.pipelining ? null : rcptCommand(next, this.#isUtf8);
+    const options = { ms: this.#parts.timeouts.commandMs, signal };
     this.#isBetweenCommands = false;
     try {
-      const parsed = await wire.command(text, { ms: this.#parts.timeouts.commandMs, signal });
+      const parsed = await wire.command(text, options, ahead);
       const reply = hopReply(parsed);
       // 3yz belongs to DATA alone, and a 2yz to DATA must never look as if the message had been taken.
       const isFitting = text === 'DATA' ? reply.code === 354 || reply.code >= 400 : isGood(reply) || reply.code >= 400;
       if (!isFitting) wire.destroy(`answered ${text.slice(0, 4)} with ${reply.code}`);
       else if (reply.code === 421)
         wire.destroy('said 421'); // RFC 5321 3.8: it closes now.
-      else this.#isBetweenCommands = true;
+      else {
+        // Refused: what was said behind it is refused too, and nobody will ask how.
+        if (!isGood(reply)) await wire.forgetAhead(options);
+        this.#isBetweenCommands = wire.isInStep;
+      }
       return isFitting ? reply : new WireFailed('garbled', `answered ${text.slice(0, 4)} with ${reply.code}`);
     } catch (error) {
       if (error instanceof WireFailed) return error;
@@ -235,20 +242,30 @@ export class SmtpTransaction implements HopTransaction {
     );
   }
 
-  /** null when all is sent; a reply when the server refused in the middle. Nothing was passed on then. */
-  async #sendBody(pieces: AsyncGenerator<Uint8Array, void>, signal: AbortSignal): Promise<HopReply | null> {
+  /**
+   * What is to go out with the dot: the whole message where it is small, else nothing. `early` is the reply of a server that
+   * refused in the middle. Nothing was passed on until here.
+   */
+  async #sendBody(
+    pieces: AsyncGenerator<Uint8Array, void>,
+    signal: AbortSignal,
+  ): Promise<{ unsent: Uint8Array } | { early: HopReply }> {
     const { wire } = this.#lease.session;
     const { blockMs } = this.#parts.timeouts;
     wire.expectReply();
+    let isFirst = true;
     try {
+      let unsent: Uint8Array = new Uint8Array();
       for await (const piece of pieces) {
-        await wire.write(piece, { ms: blockMs, signal });
-        if (wire.hasReply) return await this.#earlyReply();
+        if (isFirst && piece.length < PIECE_MIN) unsent = piece;
+        else await wire.write(piece, { ms: blockMs, signal });
+        isFirst = false;
+        if (wire.hasReply) return { early: await this.#earlyReply() };
       }
       if (signal.aborted) throw signal.reason;
-      return null;
+      return { unsent };
     } catch (error) {
-      if (wire.hasReply) return this.#earlyReply();
+      if (wire.hasReply) return { early: await this.#earlyReply() };
       wire.destroy('the message ended before its end');
       if (error instanceof WireFailed) throw this.#lost(false, error);
       this.#lease.end(false);
@@ -266,14 +283,14 @@ export class SmtpTransaction implements HopTransaction {
     throw this.#lost(false, new WireFailed('garbled', `said ${reply.code} before the dot`));
   }
 
-  async #sendDot(ending: string, replyBy: number): Promise<HopReply> {
+  async #sendDot(ending: Uint8Array, replyBy: number): Promise<HopReply> {
     await failpoint('hop.dot');
     const { wire } = this.#lease.session;
     const ms = Math.max(1, Math.min(this.#parts.timeouts.afterDotMs, replyBy - Date.now()));
     if (wire.hasReply) return this.#earlyReply();
     if (wire.failure !== null) throw this.#lost(false, wire.failure);
     try {
-      // The bytes before are with the kernel (wire.write waits), so until here the message cannot have been taken.
+      // Of a large message the bytes before are with the kernel (wire.write waits): until here it cannot have been taken.
       wire.write(ending, { ms }).catch(() => undefined); // Its failure is the reply's failure.
       const parsed = await wire.reply('the dot', { ms });
       await failpoint('hop.answer');

@@ -48,6 +48,8 @@ interface Waiter {
 const ADDRESS_ATTEMPT_MS = 5000;
 /** A silent peer is noticed by the kernel while nobody talks (messages being scanned). */
 const KEEP_ALIVE_MS = 30_000;
+/** For the RSET between two transactions: it asks nothing of a server, and a connection that was idle may be dead. */
+export const RESET_MS = 5000;
 /** How long QUIT may take: nobody waits for it. */
 const QUIT_MS = 2000;
 
@@ -65,6 +67,9 @@ export class Wire {
   /** Replies that were asked for and have not been fetched yet. */
   #ready: ParsedReply[] = [];
   #asked = 0;
+  /** Said together with the command before it; its reply is waited for when it is asked for. */
+  #ahead: string | null = null;
+  #isResetDue = false;
   #waiter: Waiter | null = null;
   #failure: WireFailed | null = null;
   #isShakingHands = false;
@@ -109,24 +114,68 @@ export class Wire {
     this.#asked++;
   }
 
-  /** Writes one line and reads the reply to it. `line` must have no line end in it. */
-  async command(line: string, options: WireOptions): Promise<ParsedReply> {
+  /** Everything said has been answered, and every answer fetched. */
+  get isInStep(): boolean {
+    return this.#asked === 0 && this.#ahead === null && this.#ready.length === 0;
+  }
+
+  /**
+   * Writes one line and reads the reply to it. `ahead` is the line that will be said next: it goes out in the same packet
+   * (RFC 2920, only to a server that offers PIPELINING), and saying it then only waits. Neither may have a line end in it.
+   */
+  async command(line: string, options: WireOptions, ahead: string | null = null): Promise<ParsedReply> {
     if (this.#failure !== null) throw this.#failure;
-    if (/[\r\n\0]/.test(line)) throw new TypeError('a command has a line end in it');
-    this.expectReply();
-    this.#socket.write(`${line}\r\n`);
-    return this.reply(line.slice(0, 4), options);
+    const what = line.slice(0, 4);
+    if (this.#ahead !== null) {
+      if (this.#ahead !== line) throw new TypeError(`${what} was said where another line had been announced`);
+      this.#ahead = null;
+      return this.reply(what, options);
+    }
+    const isReset = this.#isResetDue;
+    this.#isResetDue = false;
+    this.#ahead = ahead;
+    const lines = [...(isReset ? ['RSET'] : []), line, ...(ahead === null ? [] : [ahead])];
+    if (lines.some(one => /[\r\n\0]/.test(one))) throw new TypeError('a command has a line end in it');
+    for (const _ of lines) this.expectReply();
+    this.#socket.write(lines.map(one => `${one}\r\n`).join(''));
+    if (isReset) await this.#wasReset(options);
+    return this.reply(what, options);
+  }
+
+  /** The line announced is not to be waited for by anybody: its reply is thrown away. */
+  async forgetAhead(options: WireOptions): Promise<void> {
+    if (this.#ahead === null) return;
+    this.#ahead = null;
+    await this.reply('what was announced', options);
+  }
+
+  /** RSET goes out in front of the next command, in the same packet: only to a server that offers PIPELINING. */
+  resetWithNext(): void {
+    this.#isResetDue = true;
+  }
+
+  /** A connection that was idle may be dead, or out of step: then it counts as closed, and another one takes its place. */
+  async #wasReset({ ms, signal }: WireOptions): Promise<void> {
+    try {
+      const { code } = await this.#within(Math.min(ms, RESET_MS), 'reply to RSET', signal, () => this.#nextReply());
+      if (code !== 250) throw this.#fail('closed', `answered RSET with ${code}`);
+    } catch (error) {
+      if (error instanceof WireFailed && error.kind !== 'aborted') throw new WireFailed('closed', error.message);
+      throw error;
+    }
   }
 
   /** The next reply, from here within `ms` as a whole, however slowly it drips. */
   async reply(to: string, { ms, signal }: WireOptions): Promise<ParsedReply> {
-    return this.#within(ms, `reply to ${to}`, signal, () => {
-      const ready = this.#ready.shift();
-      if (ready !== undefined) return Promise.resolve(ready);
-      if (this.#failure !== null) return Promise.reject(this.#failure);
-      return new Promise((resolve, reject) => {
-        this.#waiter = { resolve, reject };
-      });
+    return this.#within(ms, `reply to ${to}`, signal, () => this.#nextReply());
+  }
+
+  #nextReply(): Promise<ParsedReply> {
+    const ready = this.#ready.shift();
+    if (ready !== undefined) return Promise.resolve(ready);
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject };
     });
   }
 
@@ -174,6 +223,7 @@ export class Wire {
   async quit(): Promise<void> {
     if (this.#failure !== null) return;
     this.#onFailure = () => undefined;
+    this.#isResetDue = false;
     await this.command('QUIT', { ms: QUIT_MS }).catch(() => undefined);
     this.destroy('we closed it');
   }

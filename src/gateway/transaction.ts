@@ -149,7 +149,7 @@ export class Transaction {
     if (route.hop.oneRecipient && this.hasRecipients)
       throw new MailError('otherTransaction', 'one recipient a transaction');
     this.#route ??= route;
-    const hop = await this.#openHop(route);
+    const hop = await this.#openHop(route, recipient);
     if (hop === null || this.#hopRefusal !== null) {
       const refusal = this.#hopRefusal ?? { reply: REPLIES.hopUnreachable, disposition: unreachable('') };
       return { recipient, isAccepted: false, ...refusal };
@@ -174,7 +174,7 @@ export class Transaction {
   }
 
   /** Opens the next hop's transaction at the first RCPT. null, with the refusal kept, where it cannot be used. */
-  async #openHop(route: Route): Promise<HopTransaction | null> {
+  async #openHop(route: Route, first: Recipient): Promise<HopTransaction | null> {
     if (this.#hop !== null || this.#hopRefusal !== null) return this.#hop;
     try {
       const hop = await route.hop.open(this.#gone);
@@ -185,7 +185,7 @@ export class Transaction {
       this.#hop = hop;
       const lack = lackOf(this.#mail, hop.capabilities, this.#offers);
       if (lack !== null) throw new MailError(lack, `${hop.host} has no SMTPUTF8 or no 8BITMIME`);
-      const said = await hop.mail(this.#mail.mailFrom, this.#mail);
+      const said = await hop.mail(this.#mail.mailFrom, this.#mail, first);
       if (this.#isOver) throw new MailError('unknownError', 'the client had gone');
       if (said.code < 200 || said.code > 299) {
         const reply = mirrored(said, this.#rules.passHopText);

@@ -153,7 +153,12 @@ export interface HopTransaction {
   /** `smtp://10.0.0.5:25`: the host of those named that answered. */
   readonly host: string;
   readonly capabilities: HopCapabilities;
-  mail(from: ReversePath, envelope: Pick<Envelope, 'smtpUtf8' | 'body' | 'declaredSize'>): Promise<HopReply>;
+  /** `first` is the recipient that will be named next, in any case: both may go out in one packet. */
+  mail(
+    from: ReversePath,
+    envelope: Pick<Envelope, 'smtpUtf8' | 'body' | 'declaredSize'>,
+    first?: Recipient,
+  ): Promise<HopReply>;
   rcpt(recipient: Recipient): Promise<HopReply>;
   /**
    * Sends the message, dots stuffed here, and waits for the reply to the dot. A connection that died while waiting is

@@ -15,7 +15,7 @@ export const FAILPOINTS = {
   rcpt: 'RCPT has come',
   'hop.open': 'a connection to the next hop is wanted',
   'hop.mail': 'MAIL was not said to the next hop yet',
-  'hop.rcpt': 'RCPT was not said to the next hop yet',
+  'hop.rcpt': 'the reply to RCPT was not waited for yet; with PIPELINING it is said',
   'spool.create': 'there is no file for the message yet',
   'data.begin': 'the first bytes of the message are here, and in no file',
   'spool.write': 'some bytes were not written yet',

@@ -7,8 +7,20 @@ import { MailError } from '../../../src/mail/error.ts';
 import { REPLIES } from '../../../src/mail/reply.ts';
 import { NULL_SENDER, recipient, sender } from './hop-kit.ts';
 
-const ALL: SessionCapabilities = { sizeBytes: null, offersSize: true, eightBitMime: true, smtpUtf8: true };
-const NONE: SessionCapabilities = { sizeBytes: null, offersSize: false, eightBitMime: false, smtpUtf8: false };
+const ALL: SessionCapabilities = {
+  sizeBytes: null,
+  offersSize: true,
+  eightBitMime: true,
+  smtpUtf8: true,
+  pipelining: true,
+};
+const NONE: SessionCapabilities = {
+  sizeBytes: null,
+  offersSize: false,
+  eightBitMime: false,
+  smtpUtf8: false,
+  pipelining: false,
+};
 const FULL: MailParameters = { smtpUtf8: true, body: '8BITMIME', declaredSize: 100 };
 const PLAIN: MailParameters = { smtpUtf8: false, body: '7BIT', declaredSize: null };
 

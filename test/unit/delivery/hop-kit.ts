@@ -37,8 +37,9 @@ export function hopTo(t: TestContext, hosts: readonly string[], options: KitOpti
   return hop;
 }
 
+/** Without PIPELINING, so that every command is a step of its own; hop-pipelining.test.ts has the others. */
 export async function fakeHop(t: TestContext, options: FakeHopOptions = {}): Promise<FakeHop> {
-  const fake = await startFakeHop(options);
+  const fake = await startFakeHop({ offers: ['SIZE 104857600', '8BITMIME', 'SMTPUTF8'], ...options });
   t.after(() => fake.stop());
   return fake;
 }
