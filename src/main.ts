@@ -6,13 +6,13 @@ import { CONTROL_SOCKET, controlRoutes, NotStarted, type Reloaded, type Status }
 import { type Daemons, startDaemons } from './assembly/daemons.ts';
 import { counterOf, type GatewayCounters, gatewayCounters, gatewayPorts, gatewayRules } from './assembly/gateway.ts';
 import { HealthCache, type HealthReport, healthOfAll, healthRoutes } from './assembly/health.ts';
-import { certificateOf, claimFolder } from './assembly/identity.ts';
+import { certificateOf, claimFolder, newGreetingWord } from './assembly/identity.ts';
 import { checkFree, whyNotListening } from './assembly/listening.ts';
 import { openRecords, type Records } from './assembly/records.ts';
 import { deliverBy } from './assembly/release.ts';
 import { closeAll, Retired } from './assembly/retired.ts';
 import { createRoutes, type Routes } from './assembly/router.ts';
-import { createScanQueue } from './assembly/scan-queue.ts';
+import { createScanQueue, untilReady } from './assembly/scan-queue.ts';
 import { createScanners } from './assembly/scanners.ts';
 import { createJudgeVersion, type JudgeVersion, readRulesAside } from './assembly/scanning.ts';
 import { CpuMeter, LOOKED_ON_MS, type TopSample, topSample } from './assembly/top.ts';
@@ -23,7 +23,7 @@ import { Listener, type ListenerOptions } from './gateway/smtp/listener.ts';
 import type { Scanner } from './mail/ports.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
 import type { Certificate } from './platform/certificate.ts';
-import { pause, withDeadline } from './platform/deadline.ts';
+import { withDeadline } from './platform/deadline.ts';
 import { CachedResolver } from './platform/dns.ts';
 import { createHttpServer, type HttpServer } from './platform/http.ts';
 import { errorText, type Log } from './platform/log.ts';
@@ -44,8 +44,6 @@ export interface PosternOptions {
 const DRAIN_MS = 20_000;
 /** How often next hops are asked what they can do, so that EHLO offers the truth. */
 const PROBE_EVERY_MS = 60_000;
-/** Starting waits so long for Redis before it listens; later it says 451 by itself. */
-const READY_WITHIN_MS = 10_000;
 
 /** Thrown where `stop` comes before a start or a reload. */
 const STOPPED = new Error('told to stop');
@@ -75,6 +73,7 @@ export class Postern {
   #scanners: readonly Scanner[] = [];
   #rates: Rates | null = null;
   #counter: ConnectionCounter;
+  readonly #word = newGreetingWord();
   readonly #activity = new Activity();
   readonly #cpu = new CpuMeter();
   readonly #health = new HealthCache(() => this.#askAll());
@@ -136,7 +135,7 @@ export class Postern {
     const metrics = createMetrics();
     this.#rates = this.#makeRates(settings, daemons);
     this.#later('rates', () => this.#rates?.close());
-    this.#routes = createRoutes(settings, log);
+    this.#routes = createRoutes(settings, { log, ownWord: this.#word });
     this.#later('next hops', () => closeAll([...(this.#routes?.hopsBySettings.values() ?? [])]));
     this.#scanners = this.#makeScanners(settings, resolver, daemons);
     this.#later('scanners', () => closeAll(this.#scanners));
@@ -148,9 +147,11 @@ export class Postern {
     this.#parts = { daemons, records, resolver, metrics, counters: gatewayCounters(metrics, log), pipeline };
     await this.#openHttp(settings);
     this.#probeHops();
-    await this.#untilReady(pipeline);
+    await untilReady(pipeline, () => this.#isStopping, log);
     this.#goOn();
     await this.#listen(settings, certificate);
+    // Once more, for a hop that is ourselves answers only now.
+    this.#askHops();
     log.info({ listeners: this.#places, rules: this.#version.rules.digest }, 'ready');
   }
 
@@ -209,6 +210,7 @@ export class Postern {
       pid: process.pid,
       startedAt: this.#startedAt,
       listeners: this.#places,
+      greetingWord: this.#word,
       rules: this.#ruleSet(),
       health: await this.health(),
     };
@@ -218,10 +220,7 @@ export class Postern {
   async reload(): Promise<Reloaded> {
     // One after the other: two at once would each replace what the other made.
     const before = this.#reloading ?? Promise.resolve();
-    const now = before.then(
-      () => this.#reload(),
-      () => this.#reload(),
-    );
+    const now = before.catch(() => undefined).then(() => this.#reload());
     this.#reloading = now;
     now.catch(error => {
       if (!(error instanceof NotStarted)) this.#reloadTrouble = errorText(error);
@@ -247,7 +246,7 @@ export class Postern {
     const { effective: settings, live, restart } = compareSettings(this.#settings, this.#options.readSettings());
     const certificate = await certificateOf(settings);
     const source = await readRulesAside(settings);
-    const routes = createRoutes(settings, this.#log, this.#routes ?? undefined);
+    const routes = createRoutes(settings, { log: this.#log, ownWord: this.#word }, this.#routes ?? undefined);
     // Of the scanners only the lists and whom they spare may change live; else all keep their threads and connections.
     const areNew = live.some(key => /^(?:scanners|domains)\b/.test(key));
     const scanners = areNew ? this.#makeScanners(settings, this.#need().resolver, daemons) : this.#scanners;
@@ -327,7 +326,7 @@ export class Postern {
       top: () => this.top(),
       reload: () => this.reload(),
       quarantine: () => this.#need().records.quarantine,
-      deliver: deliverBy(() => this.#routes ?? createRoutes(this.#settings, this.#log)),
+      deliver: deliverBy(() => this.#routes ?? createRoutes(this.#settings, { log: this.#log, ownWord: this.#word })),
     });
     const server = createHttpServer({ name: 'control', routes, handlerMs: CONTROL_MS, log: this.#log });
     this.#later('control socket', () => server.close());
@@ -358,15 +357,16 @@ export class Postern {
     }
   }
 
-  async #untilReady(pipeline: Pipeline): Promise<void> {
-    const until = Date.now() + READY_WITHIN_MS;
-    while (pipeline.notReady() !== null && Date.now() < until && !this.#isStopping) await pause(20);
-    if (pipeline.notReady() !== null) this.#log.warn({}, 'the queue is not ready: mail gets 451 until it is');
-  }
-
   async #listen(settings: Settings, certificate: Certificate): Promise<void> {
     for (const { name, address, trusted, networks } of settings.listeners) {
-      const options: ListenerOptions = { name, ...address, trusted, networks, tls: certificate };
+      const options: ListenerOptions = {
+        name,
+        ...address,
+        trusted,
+        networks,
+        tls: certificate,
+        greetingWord: this.#word,
+      };
       const listener = new Listener(options, this.#ports(), gatewayRules(settings));
       const port = await listener.start().catch(whyNotListening(address, `listeners, ${name}`));
       this.#listeners.push(listener);

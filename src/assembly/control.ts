@@ -18,6 +18,8 @@ export interface Status {
   /** Epoch milliseconds. */
   readonly startedAt: number;
   readonly listeners: readonly { readonly name: string; readonly host: string; readonly port: number }[];
+  /** What its listeners say in their greeting: a next hop that says it is the gateway itself. */
+  readonly greetingWord: string;
   readonly rules: { readonly digest: string; readonly count: number };
   readonly health: HealthReport;
 }

@@ -13,6 +13,7 @@ import { BadFile } from '../platform/problem.ts';
 import { findProgram } from '../platform/program.ts';
 import { connectRedis } from '../platform/redis.ts';
 import { socketPath } from '../platform/unix-socket.ts';
+import type { Status } from './control.ts';
 import { createRoutes } from './router.ts';
 import { createScanners } from './scanners.ts';
 import { readRules } from './scanning.ts';
@@ -22,10 +23,14 @@ const REDIS_WITHIN_MS = 2000;
 const MEBIBYTE = 1024 ** 2;
 const GIBIBYTE = 1024 ** 3;
 
-export async function examine(settings: Settings, isRunning: boolean): Promise<readonly Health[]> {
+/** What it needs to know of the gateway that runs. */
+export type Running = Pick<Status, 'greetingWord'>;
+
+export async function examine(settings: Settings, running: Running | null): Promise<readonly Health[]> {
+  const isRunning = running !== null;
   const groups = await Promise.all([
     rules(settings),
-    nextHops(settings),
+    nextHops(settings, running?.greetingWord ?? null),
     virusScanner(settings, isRunning),
     redis(settings, isRunning),
     disk(settings),
@@ -54,8 +59,8 @@ function counted(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
-async function nextHops(settings: Settings): Promise<Health[]> {
-  const routes = createRoutes(settings, silentLog());
+async function nextHops(settings: Settings, ownWord: string | null): Promise<Health[]> {
+  const routes = createRoutes(settings, { log: silentLog(), ownWord });
   try {
     // Each names itself in what it says: a row begins with words of one width.
     return await Promise.all([...routes.hopsBySettings.values()].map(hop => hop.health()));

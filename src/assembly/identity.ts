@@ -1,5 +1,6 @@
 // Who this gateway is: the one of its data folder, its certificate, and the name of its queue. Called by main.ts.
 
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
@@ -29,6 +30,15 @@ export async function certificateOf({ tls, data, hostname: name }: Settings): Pr
     const hint = 'tls.certificate and tls.key name two PEM files that belong together';
     throw new BadFile([{ file: tls.certificate, line: 1, column: 1, message, hint, source: '' }]);
   }
+}
+
+/**
+ * Our listeners say it in their greeting, so that a next hop which is this gateway under another name is known at once,
+ * through any NAT and port forward. No secret: only what a next hop greets with is compared with it. Another one each
+ * time, so that a copy of the data folder on another host is somebody else.
+ */
+export function newGreetingWord(): string {
+  return randomBytes(9).toString('base64url');
 }
 
 /** Names this host's queue; the same after every restart. */

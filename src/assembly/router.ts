@@ -22,12 +22,18 @@ export interface Routes {
   hopFor(recipient: Address): NextHop | null;
 }
 
+export interface RoutesWorld {
+  readonly log: Log;
+  /** What our own listeners say in their greeting, null where none is known to run. */
+  readonly ownWord: string | null;
+}
+
 /** `before` are the routes that these replace. */
-export function createRoutes(settings: Settings, log: Log, before?: Routes): Routes {
+export function createRoutes(settings: Settings, world: RoutesWorld, before?: Routes): Routes {
   const hops = new Map<string, NextHop>();
   const hopOf = (hop: NextHopSettings): NextHop => {
     const key = JSON.stringify([hop, settings.hostname]);
-    const made = hops.get(key) ?? before?.hopsBySettings.get(key) ?? makeHop(hop, settings.hostname, log);
+    const made = hops.get(key) ?? before?.hopsBySettings.get(key) ?? makeHop(hop, settings.hostname, world);
     hops.set(key, made);
     return made;
   };
@@ -64,12 +70,13 @@ export function createRoutes(settings: Settings, log: Log, before?: Routes): Rou
   };
 }
 
-function makeHop(hop: NextHopSettings, hostname: string, log: Log): NextHop {
+function makeHop(hop: NextHopSettings, hostname: string, { log, ownWord }: RoutesWorld): NextHop {
   const { connect, reply, afterDot } = hop.timeouts;
   return createNextHop({
     hosts: hop.hosts.map(host => (host.kind === 'maildir' ? `maildir:${host.path}` : host.text)),
     tls: hop.tls,
     hostname,
+    ...(ownWord === null ? {} : { ownWord }),
     timeouts: { connectMs: connect, commandMs: reply, afterDotMs: afterDot },
     pool: { maxConnections: hop.connections },
     log,

@@ -2,8 +2,9 @@
 // and scanners that holds when its turn comes.
 
 import type { Settings } from '../config/settings.ts';
-import type { Spool } from '../mail/ports.ts';
+import type { ScanService, Spool } from '../mail/ports.ts';
 import { createPipeline, type Pipeline } from '../pipeline/pipeline.ts';
+import { pause } from '../platform/deadline.ts';
 import type { Log } from '../platform/log.ts';
 import { queueHost } from './identity.ts';
 import { EXPAND_THREADS, type JudgeVersion, scannerDeadlines } from './scanning.ts';
@@ -38,4 +39,18 @@ export function createScanQueue({ settings, redisUrl, spool, current, log }: Sca
     scannerMs: scannerDeadlines(settings),
     log,
   });
+}
+
+/** Starting waits so long for Redis before it listens; later it says 451 by itself. */
+const READY_WITHIN_MS = 10_000;
+
+/** Resolves when mail can be scanned, in any case after a while, or when the start is given up. */
+export async function untilReady(
+  pipeline: Pick<ScanService, 'notReady'>,
+  isGivenUp: () => boolean,
+  log: Log,
+): Promise<void> {
+  const until = Date.now() + READY_WITHIN_MS;
+  while (pipeline.notReady() !== null && Date.now() < until && !isGivenUp()) await pause(20);
+  if (pipeline.notReady() !== null) log.warn({}, 'the queue is not ready: mail gets 451 until it is');
 }

@@ -45,7 +45,7 @@ async function doctor(options: WithConfig & WithJson): Promise<void> {
 async function examined(settings: Settings): Promise<readonly Health[]> {
   const { examine } = await import('../assembly/examine.ts');
   const status = await running(settings);
-  return [gateway(status, settings), ...(await examine(settings, status !== null)), ...onlyInside(status)];
+  return [gateway(status, settings), ...(await examine(settings, status)), ...onlyInside(status)];
 }
 
 async function running(settings: Settings): Promise<Status | null> {

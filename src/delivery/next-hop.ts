@@ -24,6 +24,7 @@ export function createNextHop(options: NextHopOptions): NextHop {
     tls: options.tls,
     ...(options.ca === undefined ? {} : { ca: options.ca }),
     hostname: options.hostname,
+    ...(options.ownWord === undefined ? {} : { ownWord: options.ownWord }),
     timeouts: { ...HOP_TIMEOUTS, ...options.timeouts },
     pool: { ...HOP_POOL, ...options.pool },
     log: options.log,

@@ -42,6 +42,8 @@ export interface NextHopOptions {
   readonly ca?: string;
   /** What EHLO says: our own name, or an address literal. */
   readonly hostname: string;
+  /** A word that our own listeners say in their greeting, and nobody else: a host that says it is this gateway. */
+  readonly ownWord?: string;
   readonly timeouts?: Partial<HopTimeouts>;
   readonly pool?: Partial<HopPool>;
   readonly log: Log;
@@ -73,6 +75,7 @@ export interface HopSettings {
   readonly tls: TlsMode;
   readonly ca?: string;
   readonly hostname: string;
+  readonly ownWord?: string;
   readonly timeouts: HopTimeouts;
   readonly pool: HopPool;
   readonly log: Log;

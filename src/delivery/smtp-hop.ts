@@ -5,6 +5,7 @@ import type { Health, HopCapabilities, HopTransaction, NextHop } from '../mail/p
 import { DeadlinePassed, withDeadline } from '../platform/deadline.ts';
 import { failpoint } from '../platform/failpoint.ts';
 import { errorText } from '../platform/log.ts';
+import { HostFailed } from './hop-session.ts';
 import { SmtpTransaction } from './hop-transaction.ts';
 import type { ServerHost } from './host.ts';
 import { HostPool, type Lease, PoolBusy } from './host-pool.ts';
@@ -13,12 +14,18 @@ import { BACK_OFF_MAX_MS, BACK_OFF_MIN_MS, type HopSettings } from './options.ts
 /** A health check waits no longer, whatever a transaction may: less than who asks for all parts together. */
 const HEALTH_MS = 4000;
 
+const NEXT_UNREACHABLE = 'check that the server runs, and that its firewall lets this machine connect';
+const NEXT_OURSELF =
+  'nextHop must name the mail server behind this gateway: this name, address or port forward leads back to a listener of ours';
+
 interface HostState {
   readonly pool: HostPool;
   capabilities: HopCapabilities | null;
   /** Tried last until then; epoch milliseconds. */
   failedUntil: number;
   backOffMs: number;
+  /** Found to lead back here, and said so. */
+  isOurself: boolean;
 }
 
 export class SmtpHop implements NextHop {
@@ -37,6 +44,7 @@ export class SmtpHop implements NextHop {
       capabilities: null,
       failedUntil: 0,
       backOffMs: 0,
+      isOurself: false,
     }));
   }
 
@@ -67,12 +75,13 @@ export class SmtpHop implements NextHop {
   async health(): Promise<Health> {
     const answers = await Promise.all(this.#states.map(state => this.#probe(state)));
     const bad = answers.filter(answer => answer !== null);
+    const next = bad.some(isOurself) ? NEXT_OURSELF : NEXT_UNREACHABLE;
     const level = bad.length === 0 ? 'ok' : bad.length < answers.length ? 'degraded' : 'down';
     return {
       part: 'next hop',
       level,
-      says: level === 'ok' ? `${this.name} answers` : bad.join('; '),
-      next: level === 'ok' ? '' : 'check that the server runs, and that its firewall lets this machine connect',
+      says: level === 'ok' ? `${this.name} answers` : bad.map(error => errorText(error)).join('; '),
+      next: level === 'ok' ? '' : next,
     };
   }
 
@@ -115,7 +124,8 @@ export class SmtpHop implements NextHop {
       }
     }
     // All places taken is our own limit; the hosts are well.
-    const reply = failures.every(error => error instanceof PoolBusy) ? 'busy' : 'hopUnreachable';
+    const isBusy = failures.every(error => error instanceof PoolBusy);
+    const reply = failures.some(isOurself) ? 'hopIsOurself' : isBusy ? 'busy' : 'hopUnreachable';
     throw new MailError(reply, failures.map(error => errorText(error)).join('; '));
   }
 
@@ -126,14 +136,15 @@ export class SmtpHop implements NextHop {
     return [...this.#states].sort((a, b) => rank(a) - rank(b));
   }
 
-  async #probe(state: HostState): Promise<string | null> {
+  /** The error, null where it is well. */
+  async #probe(state: HostState): Promise<unknown> {
     try {
       const capabilities = await withDeadline(HEALTH_MS, state.pool.host.name, signal => state.pool.probe(signal));
       this.#isWell(state, capabilities);
       return null;
     } catch (error) {
       this.#isIll(state, error);
-      return errorText(error);
+      return error;
     }
   }
 
@@ -141,9 +152,15 @@ export class SmtpHop implements NextHop {
     state.capabilities = { sizeBytes, eightBitMime, smtpUtf8 };
     state.failedUntil = 0;
     state.backOffMs = 0;
+    state.isOurself = false;
   }
 
   #isIll(state: HostState, error: unknown): void {
+    if (isOurself(error) && !state.isOurself) {
+      state.isOurself = true;
+      const fields = { host: state.pool.host.name, next: NEXT_OURSELF };
+      this.#settings.log.error(fields, 'next hop: leads back to this gateway itself');
+    }
     // Forty messages that meet the same outage are one failure.
     if (Date.now() < state.failedUntil) return;
     state.backOffMs = Math.min(BACK_OFF_MAX_MS, Math.max(BACK_OFF_MIN_MS, state.backOffMs * 2));
@@ -156,6 +173,10 @@ export class SmtpHop implements NextHop {
     const state = this.#states.find(each => each.pool.host === lease.host);
     if (state !== undefined) this.#isIll(state, failure);
   }
+}
+
+function isOurself(error: unknown): boolean {
+  return error instanceof HostFailed && error.isOurself;
 }
 
 /** The caller went away, which says nothing about the host; its deadline passing does. */

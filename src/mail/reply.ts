@@ -57,6 +57,8 @@ export const REPLIES = {
   deferred: { code: 451, enhanced: '4.7.1', text: 'Message cannot be checked at the moment, try again later' },
   noSpace: { code: 452, enhanced: '4.3.1', text: 'Insufficient storage, try again later' },
   hopUnreachable: { code: 451, enhanced: '4.4.1', text: 'The destination cannot be reached, try again later' },
+  // An error of the settings, which are mended sooner than a sender gives up.
+  hopIsOurself: { code: 451, enhanced: '4.4.6', text: 'Routing loop detected, try again later' },
   // Other than EHLO promised: a host that was not seen before, or stands in for another.
   hopIncapable: { code: 451, enhanced: '4.3.3', text: 'The destination cannot take this message now, try again later' },
   hopSilent: { code: 451, enhanced: '4.4.2', text: 'The destination did not answer, try again later' },

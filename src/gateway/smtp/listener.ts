@@ -24,6 +24,8 @@ export interface ListenerOptions {
   readonly networks: readonly string[];
   /** PEM; null offers no STARTTLS. */
   readonly tls: { readonly certificate: string; readonly key: string } | null;
+  /** Ends the greeting, for our own next hops to know us by; none unless told. */
+  readonly greetingWord?: string;
 }
 
 /** DUTIES: joke verbs of the library, and what an MX does not offer. */
@@ -53,6 +55,7 @@ export class Listener extends SMTPServer implements Home {
     super({
       name: rules.guard.hostname,
       logger: false,
+      banner: options.greetingWord ?? '',
       disabledCommands: [...DISABLED, ...(options.tls === null ? ['STARTTLS'] : [])],
       hideENHANCEDSTATUSCODES: false,
       ...(options.tls === null ? {} : { cert: options.tls.certificate, key: options.tls.key, minVersion: 'TLSv1.2' }),

@@ -20,7 +20,7 @@ domains:
 const OUTGOING = 'outgoing: {nextHop: smtp://10.9.9.9, policy: out}\n';
 
 function routesFor(t: TestContext, text: string, before?: Routes): Routes {
-  const routes = createRoutes(settingsOf(text), silentLog(), before);
+  const routes = createRoutes(settingsOf(text), { log: silentLog(), ownWord: null }, before);
   t.after(() => Promise.all([...routes.hopsBySettings.values()].map(hop => hop.close())));
   return routes;
 }

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { createNextHop } from '../../../src/delivery/next-hop.ts';
-import { MailError } from '../../../src/mail/error.ts';
-import { REPLIES } from '../../../src/mail/reply.ts';
+import { MailError, replyOf } from '../../../src/mail/error.ts';
+import type { HopTransaction } from '../../../src/mail/ports.ts';
+import { REPLIES, replyText } from '../../../src/mail/reply.ts';
 import { silentLog } from '../../../src/platform/log.ts';
 import { type FakeHopOptions, selfSigned } from '../../support/fake-hop.ts';
 import { needs } from '../../support/require.ts';
@@ -198,6 +199,43 @@ test('health says which host does not answer, and what to do', async t => {
   assert.equal((await hop.health()).level, 'down');
   first.steps = {};
   assert.equal((await hopTo(t, [first.smtp]).health()).level, 'ok');
+});
+
+const OWN = 'Zx7_own-word';
+const GREETINGS: readonly [greeting: string, reply: string | null][] = [
+  [`220 mx.example.org ESMTP ${OWN}`, '451 4.4.6'],
+  [`220-mx.example.org ESMTP ${OWN}\r\n220 welcome`, '451 4.4.6'],
+  [`220 ${OWN}`, '451 4.4.6'],
+  [`220 mx.example.org ESMTP ${OWN}x`, null],
+  [`220 mx.example.org ESMTP ${OWN.toLowerCase()}`, null],
+  ['220 mx.example.org ESMTP', null],
+  [`421 4.7.0 ${OWN} too many`, '451 4.4.1'],
+];
+for (const [greeting, reply] of GREETINGS) {
+  test(`a host that greets with ${JSON.stringify(greeting)} is ${reply === '451 4.4.6' ? '' : 'not '}ourselves`, async t => {
+    const fake = await fakeHop(t, { steps: { connect: greeting as `${number}${string}` } });
+    const hop = hopTo(t, [fake.smtp], { ownWord: OWN });
+    const opened = await hop.open(within()).catch((error: unknown) => error);
+    if (reply === null) {
+      assert.ok(!(opened instanceof Error), String(opened));
+      return (opened as HopTransaction).release();
+    }
+    assert.equal(replyText(replyOf(opened)).slice(0, 9), reply);
+    assert.deepEqual(fake.lines, [], 'nothing was asked of it');
+    const health = await hop.health();
+    assert.equal(health.level, 'down');
+    if (reply === '451 4.4.6') assert.match(health.next, /nextHop must name the mail server behind this gateway/);
+  });
+}
+
+test('where one of two hosts is ourselves the other gets the mail, and health says what is wrong', async t => {
+  const [own, other] = [await fakeHop(t, { steps: { connect: `220 mx ESMTP ${OWN}` } }), await fakeHop(t)];
+  const hop = hopTo(t, [own.smtp, other.smtp], { ownWord: OWN });
+  assert.equal((await deliver(hop)).code, 250);
+  assert.equal(other.messages.length, 1);
+  const health = await hop.health();
+  assert.equal(health.level, 'degraded');
+  assert.equal(health.says, `${own.smtp}: leads back to this gateway itself`);
 });
 
 const cert = { key: '', cert: '' };
