@@ -49,6 +49,11 @@ export class CommandStream extends SMTPStream {
     return this.#input.length > 0;
   }
 
+  /** A whole line of it is there. */
+  get hasLine(): boolean {
+    return this.#input.includes(LF);
+  }
+
   override _write(chunk: Buffer, _encoding: unknown, next: (error?: Error | null) => void): void {
     this.#input = this.#input.length === 0 ? chunk : Buffer.concat([this.#input, chunk]);
     this.#next = next;

@@ -13,8 +13,9 @@ import { failpoint } from '../../platform/failpoint.ts';
 import { errorText } from '../../platform/log.ts';
 import { Transaction } from '../transaction.ts';
 import { CommandStream } from './command-stream.ts';
+import { HeldReplies } from './held-replies.ts';
 import type { Home } from './home.ts';
-import { NO_OFFERS, type Offers } from './offers.ts';
+import { keywords, NO_OFFERS, type Offers } from './offers.ts';
 import { commandArgument, parseMailArguments, parseRcptArguments } from './parameters.ts';
 import { Patience } from './patience.ts';
 import { Turn } from './turn.ts';
@@ -33,6 +34,7 @@ export class Connection extends SMTPConnection {
   /** Of the last EHLO. */
   #offers: Offers = NO_OFFERS;
   readonly #turn = new Turn();
+  readonly #held = new HeldReplies();
 
   constructor(listener: Home, socket: SMTPConnection['_socket'], options?: { id?: string }) {
     super(listener, socket, { ...options, id: newId() });
@@ -105,8 +107,7 @@ export class Connection extends SMTPConnection {
       },
       badLine: (_line, next) => {
         if (this._upgrading || !this._ready) return this._onCommand(EMPTY, next);
-        this.#refuse(REPLIES.bareLineFeed);
-        this._whenWritable(next);
+        this.#answer({ reply: REPLIES.bareLineFeed }, next);
       },
       tooLong: () => this.#say(REPLIES.lineTooLong),
     });
@@ -121,6 +122,7 @@ export class Connection extends SMTPConnection {
   /** The answer is given. The next line is due from now, also from a client that does not read our answers. */
   override _whenWritable(next: () => void): void {
     this.#turn.theirs();
+    this.#held.after(this._socket, this.#hasLine);
     super._whenWritable(next);
   }
 
@@ -148,6 +150,7 @@ export class Connection extends SMTPConnection {
     const asked = readCommand(decode(command));
     if (typeof asked !== 'string') return this.#answer(asked, next);
     this._handlerPending = true;
+    this.#held.before(asked, this._socket, this.#hasLine);
     this.#perform(asked, command, () => {
       this._handlerPending = false;
       this._whenWritable(next);
@@ -158,6 +161,7 @@ export class Connection extends SMTPConnection {
 
   #answer({ reply, isUnknown }: Answer, next: () => void): void {
     if (isUnknown && !this.#patience.hasUnknown()) return this.#say(REPLIES.tooManyErrors);
+    this.#held.before(null, this._socket, false);
     this.#refuse(reply);
     this._whenWritable(next);
   }
@@ -196,10 +200,7 @@ export class Connection extends SMTPConnection {
   }
 
   #reset(callback: () => void): void {
-    this.#run(callback, async () => {
-      await this.#endTransaction();
-      return REPLIES.flushed;
-    });
+    this.#run(callback, () => this.#endTransaction().then(() => REPLIES.flushed));
   }
 
   #mail(command: Buffer, callback: () => void): void {
@@ -314,19 +315,18 @@ export class Connection extends SMTPConnection {
 
   /** The lines of the reply to EHLO, and what was offered in them. */
   #capabilities(): string[] {
-    const smtpUtf8 = this.listener.offersSmtpUtf8();
-    const eightBitMime = this.listener.offersEightBitMime();
-    this.#offers = { smtpUtf8, eightBitMime };
-    const offers = ['PIPELINING', ...(eightBitMime ? ['8BITMIME'] : [])];
-    offers.push('ENHANCEDSTATUSCODES', `SIZE ${this.listener.sizeOffer()}`);
-    if (smtpUtf8) offers.push('SMTPUTF8');
-    if (!this.secure && this._isSupported('STARTTLS')) offers.push('STARTTLS');
-    return [this.name, ...offers];
+    this.#offers = { smtpUtf8: this.listener.offersSmtpUtf8(), eightBitMime: this.listener.offersEightBitMime() };
+    const startTls = !this.secure && this._isSupported('STARTTLS');
+    return [this.name, ...keywords(this.#offers, this.listener.sizeOffer(), startTls)];
   }
 
   /** Has the client sent more than it has been answered? */
   get #hasInput(): boolean {
     return this._parser instanceof CommandStream && this._parser.hasInput;
+  }
+
+  get #hasLine(): boolean {
+    return this._parser instanceof CommandStream && this._parser.hasLine;
   }
 
   /** Limits that count messages. A null sender is always heard: it carries the reports of what went wrong. */

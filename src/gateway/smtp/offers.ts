@@ -11,6 +11,18 @@ export interface Offers {
 
 export const NO_OFFERS: Offers = { eightBitMime: false, smtpUtf8: false };
 
+/** The keywords of the reply to EHLO; `sizeBytes` as in SIZE. */
+export function keywords({ eightBitMime, smtpUtf8 }: Offers, sizeBytes: number, startTls: boolean): string[] {
+  return [
+    'PIPELINING',
+    ...(eightBitMime ? ['8BITMIME'] : []),
+    'ENHANCEDSTATUSCODES',
+    `SIZE ${sizeBytes}`,
+    ...(smtpUtf8 ? ['SMTPUTF8'] : []),
+    ...(startTls ? ['STARTTLS'] : []),
+  ];
+}
+
 /**
  * The refusal of a transaction that asks for more than the hop has, null where all is well. What EHLO offered was true of
  * the hosts seen until then (a backup may take their place), so it must not become a permanent refusal: it is 451.
