@@ -2,7 +2,7 @@
 // made here. What comes from mail is cut to a named length, so that no message can fill the database.
 
 import type { CopyRecord, LedgerRecord } from '../mail/ports.ts';
-import type { Queries, Step } from './queries.ts';
+import { insertion, type Queries, type Step } from './queries.ts';
 import { type CopyRow, type EventRow, type MessageRow, ROW_VERSION } from './schema.ts';
 
 /** Raw MAIL and RCPT arguments: RFC 5321 4.5.3.1.4 allows 512, extensions add to it. */
@@ -20,9 +20,15 @@ export const POSTERN = 'postern';
 /** The steps that write a record; with the time of the events they begin with. */
 export function recordSteps(db: Queries, record: LedgerRecord): Step[] {
   return [
-    db.insertInto('messages').values(messageRow(record)),
-    ...pieces(record.copies).map(copies => db.insertInto('copies').values(copies.map(copy => copyRow(record, copy)))),
-    ...pieces(eventsOf(record)).map(events => db.insertInto('events').values([...events])),
+    insertion(db, 'messages', [messageRow(record)]),
+    ...pieces(record.copies).map(copies =>
+      insertion(
+        db,
+        'copies',
+        copies.map(copy => copyRow(record, copy)),
+      ),
+    ),
+    ...pieces(eventsOf(record)).map(events => insertion(db, 'events', events)),
   ];
 }
 
@@ -66,11 +72,11 @@ function messageRow(record: LedgerRecord): MessageRow {
     outcome: verdict?.outcome ?? null,
     score: finite(verdict?.score ?? report?.score ?? null),
     policy: verdict?.policy ?? '',
-    reasons: JSON.stringify(bounded(verdict?.reasons ?? [])),
+    reasons: boundedJson(verdict?.reasons ?? []),
     rules_digest: report?.rulesDigest ?? '',
     reply: cut(record.reply, WORDS_MAX),
     next_hop: record.nextHop,
-    findings: JSON.stringify(bounded(report?.findings ?? [])),
+    findings: boundedJson(report?.findings ?? []),
     ms: JSON.stringify({ steps: record.ms, scanners: report?.ms ?? {} }),
   };
 }
@@ -111,13 +117,19 @@ function eventsOf(record: LedgerRecord): NewEvent[] {
 }
 
 /** As many of the list as fit into FINDINGS_MAX characters of JSON; then one that says how many are missing. */
-function bounded(list: readonly object[]): readonly object[] {
+function boundedJson(list: readonly object[]): string {
+  const items: string[] = [];
   let size = 2;
-  for (const [index, item] of list.entries()) {
-    size += JSON.stringify(item).length + 1;
-    if (size > FINDINGS_MAX) return [...list.slice(0, index), { kind: 'cut', missing: list.length - index }];
+  for (const one of list) {
+    const item = JSON.stringify(one);
+    size += item.length + 1;
+    if (size > FINDINGS_MAX) {
+      items.push(JSON.stringify({ kind: 'cut', missing: list.length - items.length }));
+      break;
+    }
+    items.push(item);
   }
-  return list;
+  return `[${items.join(',')}]`;
 }
 
 function pieces<T>(list: readonly T[]): readonly (readonly T[])[] {
