@@ -62,6 +62,8 @@ export interface Steering {
   scanUntil: (deadline: number) => void;
   /** Addresses that the rate limit refuses a message. */
   mayNot: 'message' | 'connection' | null;
+  /** Of every client; DNS may be slow. */
+  nameOf: () => Promise<string | null>;
   oneRecipient: boolean;
   spoolFull: boolean;
   holdFails: boolean;
@@ -144,6 +146,7 @@ export async function startTestGateway(
     scanUntil: () => undefined,
     scan: null,
     mayNot: null,
+    nameOf: async () => null,
     oneRecipient: false,
     spoolFull: false,
     holdFails: false,
@@ -214,7 +217,7 @@ export async function startTestGateway(
     enter: (address, direction) => counter.enter(address, direction === 'outgoing'),
     turnedAway: (reason, address) => void turnedAway.push(`${reason} ${address}`),
     allows: async what => steering.mayNot !== what,
-    nameOf: async () => null,
+    nameOf: () => steering.nameOf(),
     counted: message => void counted.push(message),
     log: silentLog(),
   };

@@ -44,7 +44,7 @@ export async function takeIn(
       watch.count(value.length);
       if (refusal === null) {
         try {
-          await draft.write(guard.push(value));
+          await watch.ours(draft.write(guard.push(value)));
         } catch (error) {
           refusal = error;
           await draft.discard();
@@ -61,24 +61,35 @@ export async function takeIn(
   }
 }
 
-/** Fires when the message takes too long as a whole, or comes too slowly for a minute. */
+/** Fires when the message takes too long as a whole, or comes too slowly for a minute of the client's own time. */
 class Watch {
   readonly #control = new AbortController();
   readonly #whole: NodeJS.Timeout;
   readonly #rate: NodeJS.Timeout;
   #inWindow = 0;
+  /** Milliseconds of `performance.now()`; what our own disk has taken since then is not the client's. */
+  #since = performance.now();
+  #oursMs = 0;
+  #oursSince: number | null = null;
 
   constructor(limits: IntakeLimits) {
-    const least = (limits.minimumRate * limits.rateWindowMs) / 1000;
     this.#whole = setTimeout(() => this.#fail('deadline', `DATA took longer than ${limits.dataMs} ms`), limits.dataMs);
-    this.#rate = setInterval(() => {
-      if (this.#inWindow < least) this.#fail('tooSlow', `${this.#inWindow} bytes within ${limits.rateWindowMs} ms`);
-      this.#inWindow = 0;
-    }, limits.rateWindowMs);
+    this.#rate = setInterval(() => this.#judge(limits), limits.rateWindowMs);
   }
 
   over<T>(wait: Promise<T>): Promise<T> {
     return orAborted(this.#control.signal, wait);
+  }
+
+  /** Waits for what we do with a piece: the client waits too. */
+  async ours(work: Promise<void>): Promise<void> {
+    this.#oursSince = performance.now();
+    try {
+      await work;
+    } finally {
+      this.#oursMs += performance.now() - this.#oursSince;
+      this.#oursSince = null;
+    }
   }
 
   count(bytes: number): void {
@@ -88,6 +99,21 @@ class Watch {
   stop(): void {
     clearTimeout(this.#whole);
     clearInterval(this.#rate);
+  }
+
+  #judge({ minimumRate, rateWindowMs }: IntakeLimits): void {
+    const now = performance.now();
+    const oursMs = this.#oursMs + (this.#oursSince === null ? 0 : now - this.#oursSince);
+    const theirMs = now - this.#since - oursMs;
+    // Too little of it to tell a pause from a drip: the window goes on.
+    if (theirMs < rateWindowMs / 2) return;
+    if (this.#inWindow < (minimumRate * theirMs) / 1000) {
+      this.#fail('tooSlow', `${this.#inWindow} bytes within ${Math.round(theirMs)} ms`);
+    }
+    this.#inWindow = 0;
+    this.#since = now;
+    this.#oursMs = 0;
+    if (this.#oursSince !== null) this.#oursSince = now;
   }
 
   #fail(reply: 'deadline' | 'tooSlow', why: string): void {

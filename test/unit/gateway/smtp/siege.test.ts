@@ -110,6 +110,53 @@ test("the time until our greeting is not the client's", async t => {
   assert.deepEqual(gateway.turnedAway, ['full 127.0.0.3']);
 });
 
+test('who keeps us waiting for its name, not greeted yet, makes room for others', async t => {
+  const gateway = await gatewayFor(t, { greetMs: 100, roomAfterMs: 20_000 }, { total: 1, perClient: 1 });
+  let asked = 0;
+  gateway.steering.nameOf = () => {
+    asked++;
+    return asked === 1 ? new Promise(() => undefined) : Promise.resolve(null);
+  };
+  const first = await LineClient.open(gateway.port, '127.0.0.2');
+  t.after(() => first.destroy());
+  await waitFor('its name to be asked for', () => asked === 1);
+  const early = await LineClient.open(gateway.port, '127.0.0.3');
+  assert.match(await early.reply(), /^421 4\.7\.0 /);
+  assert.deepEqual(gateway.turnedAway, ['full 127.0.0.3']);
+  const { now } = Date;
+  t.mock.method(Date, 'now', () => now() + 40_000);
+  const third = await greeted(t, gateway, '127.0.0.4');
+  assert.match(await first.reply(), /^421 4\.7\.0 /);
+  await first.closed();
+  assert.match(await third.command('NOOP'), /^250 /);
+  assert.deepEqual(gateway.turnedAway.slice(1), ['slow 127.0.0.2']);
+});
+
+test('whose content waits for our disk keeps the place, though another has been silent for less long', async t => {
+  const gateway = await gatewayFor(t, { roomAfterMs: 20_000 }, { total: 2, perClient: 1 });
+  let written: () => void = () => undefined;
+  let isWriting = false;
+  gateway.steering.at = async place => {
+    if (place !== 'write' || isWriting) return;
+    isWriting = true;
+    await new Promise<void>(resolve => {
+      written = resolve;
+    });
+  };
+  const sender = await inData(t, gateway, '127.0.0.2');
+  sender.write('Subject: x\r\n\r\n');
+  await waitFor('the disk', () => isWriting);
+  const idle = await greeted(t, gateway, '127.0.0.3');
+  const { now } = Date;
+  const clock = t.mock.method(Date, 'now', () => now() + 40_000);
+  await greeted(t, gateway, '127.0.0.4');
+  clock.mock.restore();
+  assert.match(await idle.reply(), /^421 4\.7\.0 /);
+  written();
+  assert.match(await sender.command('body\r\n.'), /^250 /);
+  assert.deepEqual(gateway.turnedAway, ['slow 127.0.0.3']);
+});
+
 test('a client in the middle of its TLS handshake can be sent away, and its place is free', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'postern-tls-'));
   t.after(() => rmSync(folder, { recursive: true }));

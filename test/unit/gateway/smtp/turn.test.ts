@@ -29,3 +29,39 @@ test('content at a fair pace is no waiting, a drip is', () => {
   turn.theirs();
   assert.ok(turn.waitedMs(Date.now(), 0) < 1000);
 });
+
+test('while our own disk pauses nobody waits for the client', async t => {
+  const clock = { now: 1000 };
+  t.mock.method(Date, 'now', () => clock.now);
+  const turn = new Turn();
+  turn.content(0);
+  const pieces = turn.timed(
+    (async function* () {
+      yield Buffer.from('a');
+      clock.now += 3000;
+      yield Buffer.from('b');
+    })(),
+  );
+  await pieces.next();
+  clock.now += 60_000;
+  assert.equal(turn.waitedMs(clock.now, 0), 0, 'the first piece is being written');
+  await pieces.next();
+  assert.equal(turn.waitedMs(clock.now, 0), 3000, 'it was written, and the client took its time for the second');
+  clock.now += 60_000;
+  assert.equal(turn.waitedMs(clock.now, 0), 3000);
+  assert.equal((await pieces.next()).done, true);
+  turn.content(0);
+  clock.now += 5000;
+  assert.equal(turn.waitedMs(clock.now, 0), 5000, 'the next content begins anew');
+});
+
+test('the wait before a greeting is not the time of the client', t => {
+  const clock = { now: 1000 };
+  t.mock.method(Date, 'now', () => clock.now);
+  const turn = new Turn();
+  turn.theirs(500);
+  clock.now += 400;
+  assert.equal(turn.waitedMs(clock.now, 0), 0);
+  clock.now += 300;
+  assert.equal(turn.waitedMs(clock.now, 0), 200);
+});
