@@ -16,8 +16,11 @@ import type { World } from './world.ts';
 const POSTERN = 'Postern';
 const RSPAMD = 'Postfix + rspamd';
 const RATIO_MIN = 1.5;
-/** Threads compiled, connections to the next hop open, caches as full as they get. */
-export const WARM_UP = 1500;
+/**
+ * Code compiled for speed, connections to the next hop open, caches as full as they get: a gateway runs for weeks, and V8
+ * goes on compiling for some thousands of messages. Of short runs twice as many as are measured.
+ */
+export const WARM_UP = 5000;
 /** No two runs of one bench, and hardly two benches, send the same salts. */
 let runs = Math.floor(Date.now() / 1000) % 100_000;
 
@@ -58,7 +61,7 @@ export async function runGateway(world: World, options: Options): Promise<Gatewa
 
 /** Measured for its end only: a queue is empty again before the next one has its turn. */
 async function warmUp(world: World, subject: Subject, options: Options): Promise<void> {
-  await measure(world, subject, planOf({ ...options, messages: Math.min(WARM_UP, options.messages) }, subject));
+  await measure(world, subject, planOf({ ...options, messages: Math.min(WARM_UP, options.messages * 2) }, subject));
 }
 
 function planOf({ connections, messages, perConnection, corpus }: Options, { share }: Subject) {
