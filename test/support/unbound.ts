@@ -16,15 +16,28 @@ export interface Unbound {
   stop(): Promise<void>;
 }
 
+const TRIES_MAX = 5;
+
 /**
  * `records` are lines of a zone file: `a.example.org. 60 IN A 192.0.2.1`. All else does not exist. All names below one of
  * `redirects` have its records: `example.net.`.
  */
 export async function startUnbound(records: readonly string[], redirects: readonly string[] = []): Promise<Unbound> {
+  // A port that was free for UDP may be taken for TCP, or meanwhile.
+  for (let tries = 1; ; tries++) {
+    try {
+      return await start({ records, redirects });
+    } catch (error) {
+      if (tries === TRIES_MAX || !String(error).includes('Address already in use')) throw error;
+    }
+  }
+}
+
+async function start(zones: Zones): Promise<Unbound> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-unbound-'));
   const port = await freeUdpPort();
   const config = join(folder, 'unbound.conf');
-  await writeFile(config, configuration(folder, port, { records, redirects }));
+  await writeFile(config, configuration(folder, port, zones));
   const child = spawn(findProgram('unbound') ?? 'unbound', ['-d', '-c', config], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   child.stderr.on('data', chunk => {
