@@ -7,17 +7,16 @@ import { SMTPConnection } from 'smtp-server/lib/smtp-connection';
 import type { SMTPStream } from 'smtp-server/lib/smtp-stream';
 import { MailError, replyOf } from '../../mail/error.ts';
 import { type MailId, mailId } from '../../mail/mail-id.ts';
-import { REPLIES, type Reply, replyText } from '../../mail/reply.ts';
+import { REPLIES, type Reply } from '../../mail/reply.ts';
 import type { Session, TlsInfo } from '../../mail/session.ts';
 import { failpoint } from '../../platform/failpoint.ts';
 import { errorText } from '../../platform/log.ts';
-import { commandFields } from '../end-line.ts';
 import { Transaction } from '../transaction.ts';
 import { CommandStream } from './command-stream.ts';
 import { HeldReplies } from './held-replies.ts';
 import type { Home } from './home.ts';
 import { keywords, NO_OFFERS, type Offers } from './offers.ts';
-import { commandArgument, parseMailArguments } from './parameters.ts';
+import { commandArgument, parseMailArguments, parseRcptArguments } from './parameters.ts';
 import { Patience } from './patience.ts';
 import { Turn } from './turn.ts';
 import { type Answer, helloName, readCommand, type SessionVerb } from './verbs.ts';
@@ -206,25 +205,22 @@ export class Connection extends SMTPConnection {
   }
 
   #mail(command: Buffer, callback: () => void): void {
-    this.#run(
-      callback,
-      async () => {
-        await failpoint('mail');
-        if (this.#transaction !== null) throw new MailError('badSequence', 'nested MAIL');
-        // Without FROM: it has no path, which is an error of syntax.
-        const mail = parseMailArguments(commandArgument(decode(command), 'MAIL FROM') ?? '');
-        await this.#admit(mail.mailFrom.address === null);
-        if ((mail.declaredSize ?? 0) > this.listener.sizeOffer())
-          throw new MailError('tooLarge', `SIZE=${mail.declaredSize}`);
-        if (mail.smtpUtf8 && !this.#offers.smtpUtf8 && !this.listener.offersSmtpUtf8())
-          throw new MailError('needsSmtpUtf8', 'SMTPUTF8 is not offered');
-        const { ports, rules, ending } = this.listener;
-        const world = { ports, rules, ending, gone: this.#gone.signal, offers: this.#offers };
-        this.#transaction = new Transaction(newId(), this.snapshot, mail, world);
-        return REPLIES.senderOk;
-      },
-      command,
-    );
+    this.#run(callback, async () => {
+      await failpoint('mail');
+      if (this.#transaction !== null) throw new MailError('badSequence', 'nested MAIL');
+      const argument = commandArgument(decode(command), 'MAIL FROM');
+      if (argument === null) throw new MailError('badSyntax', 'MAIL without FROM:<>');
+      const mail = parseMailArguments(argument);
+      await this.#admit(mail.mailFrom.address === null);
+      if ((mail.declaredSize ?? 0) > this.listener.sizeOffer())
+        throw new MailError('tooLarge', `SIZE=${mail.declaredSize}`);
+      if (mail.smtpUtf8 && !this.#offers.smtpUtf8 && !this.listener.offersSmtpUtf8())
+        throw new MailError('needsSmtpUtf8', 'SMTPUTF8 is not offered');
+      const { ports, rules, ending } = this.listener;
+      const world = { ports, rules, ending, gone: this.#gone.signal, offers: this.#offers };
+      this.#transaction = new Transaction(newId(), this.snapshot, mail, world);
+      return REPLIES.senderOk;
+    });
   }
 
   #rcpt(command: Buffer, callback: () => void): void {
@@ -232,7 +228,9 @@ export class Connection extends SMTPConnection {
       await failpoint('rcpt');
       const transaction = this.#transaction;
       if (transaction === null) throw new MailError('badSequence', 'RCPT without MAIL');
-      return transaction.rcpt(commandArgument(decode(command), 'RCPT TO') ?? '');
+      const argument = commandArgument(decode(command), 'RCPT TO');
+      if (argument === null) throw new MailError('badSyntax', 'RCPT without TO:<>');
+      return transaction.rcpt(parseRcptArguments(argument, transaction.smtpUtf8));
     });
   }
 
@@ -356,19 +354,13 @@ export class Connection extends SMTPConnection {
     await transaction?.abandon();
   }
 
-  /**
-   * Runs a command to its reply; null is one that has already answered. Whatever is thrown becomes a reply (I5). `mail` is a
-   * MAIL, whose refusal no transaction will tell.
-   */
-  #run(callback: () => void, work: () => Promise<Reply | null>, mail?: Buffer): void {
+  /** Runs a command to its reply; null is one that has already answered. Whatever is thrown becomes a reply (I5). */
+  #run(callback: () => void, work: () => Promise<Reply | null>): void {
     work()
       .catch((error: unknown) => {
-        const { log } = this.listener.ports;
-        const reply = replyOf(error);
         if (!(error instanceof MailError)) this.#log(error, 'command failed');
-        else log.debug({ session: this.id, error: errorText(error) }, 'refused');
-        if (mail !== undefined) log.info(commandFields(this.snapshot, decode(mail), replyText(reply)), 'MAIL refused');
-        return reply;
+        else this.listener.ports.log.debug({ session: this.id, error: errorText(error) }, 'refused');
+        return replyOf(error);
       })
       .then(reply => {
         if (reply !== null) this.#refuse(reply);
