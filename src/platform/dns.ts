@@ -140,7 +140,7 @@ export class CachedResolver implements Resolver {
     if (this.#isClosed) throw new DnsError('ECANCELLED', what);
     const lookup = this.#outcome(asked, type);
     const outcome = await (signal === undefined ? lookup : orAborted(signal, lookup));
-    if ('code' in outcome) throw new DnsError(outcome.code, what);
+    if ('code' in outcome) throw withoutStack(outcome.code, what);
     // A copy: mailauth sorts what it gets in place.
     return outcome.records.map(copied) as DnsRecords[T];
   }
@@ -249,6 +249,17 @@ export class CachedResolver implements Resolver {
     if (!isAnswer) this.#lastFailure = failure;
     this.#recent.push(isAnswer);
     if (this.#recent.length > REMEMBERED) this.#recent.shift();
+  }
+}
+
+/** Every message has several names that are not there: a stack for each, over awaits, costs more than the question. */
+function withoutStack(code: string, what: string): DnsError {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return new DnsError(code, what);
+  } finally {
+    Error.stackTraceLimit = limit;
   }
 }
 
