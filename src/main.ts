@@ -2,12 +2,21 @@
 // round, and puts a new version of settings and rules in the place of the old one as a whole (I9).
 
 import { Activity } from './assembly/activity.ts';
+import { clientRates } from './assembly/client-rates.ts';
 import { CONTROL_SOCKET, controlRoutes, NotStarted, type Reloaded, type Status } from './assembly/control.ts';
 import { type Daemons, startDaemons } from './assembly/daemons.ts';
 import { counterOf, type GatewayCounters, gatewayCounters, gatewayPorts, gatewayRules } from './assembly/gateway.ts';
-import { HealthCache, type HealthReport, healthOfAll, healthRoutes } from './assembly/health.ts';
+import {
+  HealthCache,
+  type HealthReport,
+  healthOfAll,
+  healthRoutes,
+  type ReloadTrouble,
+  reloadTroubleOf,
+} from './assembly/health.ts';
+import { askHops, keepAsking } from './assembly/hop-probe.ts';
 import { certificateOf, claimFolder, newGreetingWord } from './assembly/identity.ts';
-import { checkFree, whyNotListening } from './assembly/listening.ts';
+import { checkFree, httpNamed, listenerNamed, whyNotListening } from './assembly/listening.ts';
 import { openRecords, type Records } from './assembly/records.ts';
 import { deliverBy } from './assembly/release.ts';
 import { closeAll, Retired } from './assembly/retired.ts';
@@ -16,6 +25,7 @@ import { createScanQueue, untilReady } from './assembly/scan-queue.ts';
 import { createScanners } from './assembly/scanners.ts';
 import { createJudgeVersion, type JudgeVersion, readRulesAside } from './assembly/scanning.ts';
 import { CpuMeter, LOOKED_ON_MS, type TopSample, topSample } from './assembly/top.ts';
+import { waitingIn } from './assembly/waiting.ts';
 import { compareSettings } from './config/compare.ts';
 import { maskedSettings } from './config/mask.ts';
 import type { Settings } from './config/settings.ts';
@@ -28,9 +38,8 @@ import { CachedResolver } from './platform/dns.ts';
 import { createHttpServer, type HttpServer } from './platform/http.ts';
 import { errorText, type Log } from './platform/log.ts';
 import { createMetrics, type Metrics } from './platform/metrics.ts';
-import { connectRedis } from './platform/redis.ts';
 import { socketPath } from './platform/unix-socket.ts';
-import { type ConnectionCounter, createRates, type Rates } from './reputation/rates.ts';
+import type { ConnectionCounter, Rates } from './reputation/rates.ts';
 import { VERSION } from './version.ts';
 
 export interface PosternOptions {
@@ -42,8 +51,6 @@ export interface PosternOptions {
 
 /** A connection that is in a transaction when we stop may end it. */
 const DRAIN_MS = 20_000;
-/** How often next hops are asked what they can do, so that EHLO offers the truth. */
-const PROBE_EVERY_MS = 60_000;
 
 /** Thrown where `stop` comes before a start or a reload. */
 const STOPPED = new Error('told to stop');
@@ -78,8 +85,8 @@ export class Postern {
   readonly #cpu = new CpuMeter();
   readonly #health = new HealthCache(() => this.#askAll());
   #reloading: Promise<Reloaded> | null = null;
-  /** Why the last reload failed, '' where it did not. */
-  #reloadTrouble = '';
+  /** Why the last reload failed, null where it did not. */
+  #reloadTrouble: ReloadTrouble | null = null;
   readonly #retired: Retired;
   #starting: Promise<void> = Promise.resolve();
   #isStopping = false;
@@ -133,7 +140,7 @@ export class Postern {
     });
     this.#later('resolver', () => resolver.close());
     const metrics = createMetrics();
-    this.#rates = this.#makeRates(settings, daemons);
+    this.#rates = clientRates(settings, daemons.memoryUrl, log);
     this.#later('rates', () => this.#rates?.close());
     this.#routes = createRoutes(settings, { log, ownWord: this.#word });
     this.#later('next hops', () => closeAll([...(this.#routes?.hopsBySettings.values() ?? [])]));
@@ -146,12 +153,15 @@ export class Postern {
     this.#later('pipeline', () => pipeline.close());
     this.#parts = { daemons, records, resolver, metrics, counters: gatewayCounters(metrics, log), pipeline };
     await this.#openHttp(settings);
-    this.#probeHops();
+    this.#later(
+      'probe',
+      keepAsking(() => this.#routes, log),
+    );
     await untilReady(pipeline, () => this.#isStopping, log);
     this.#goOn();
     await this.#listen(settings, certificate);
     // Once more, for a hop that is ourselves answers only now.
-    this.#askHops();
+    askHops(this.#routes, log);
     log.info({ listeners: this.#places, rules: this.#version.rules.digest }, 'ready');
   }
 
@@ -212,6 +222,7 @@ export class Postern {
       listeners: this.#places,
       greetingWord: this.#word,
       rules: this.#ruleSet(),
+      waiting: waitingIn(this.#settings, this.#options.readSettings),
       health: await this.health(),
     };
   }
@@ -223,7 +234,7 @@ export class Postern {
     const now = before.catch(() => undefined).then(() => this.#reload());
     this.#reloading = now;
     now.catch(error => {
-      if (!(error instanceof NotStarted)) this.#reloadTrouble = errorText(error);
+      if (!(error instanceof NotStarted)) this.#reloadTrouble = reloadTroubleOf(error);
     });
     return now;
   }
@@ -254,17 +265,17 @@ export class Postern {
       if (areNew) await closeAll(scanners);
       throw error;
     });
-    const rates = this.#makeRates(settings, daemons);
+    const rates = clientRates(settings, daemons.memoryUrl, this.#log);
     // From here on nothing can fail: all is exchanged in one turn of the event loop.
     const old = { routes: this.#routes, version: this.#version, scanners: this.#scanners, rates: this.#rates };
     [this.#settings, this.#routes, this.#version, this.#scanners] = [settings, routes, version, scanners];
     this.#rates = rates;
     // A new counter knows nothing of the connections that are open: only where its limits are others.
     if (live.some(key => key.startsWith('limits.connections'))) this.#counter = counterOf(settings, this.#log);
-    this.#reloadTrouble = '';
+    this.#reloadTrouble = null;
     for (const listener of this.#listeners) listener.renew(this.#ports(), gatewayRules(settings), certificate);
     this.#retire(old);
-    this.#askHops();
+    askHops(this.#routes, this.#log);
     this.#log.info({ live, restart, rules: version.rules.digest }, 'reloaded');
     return { live, restart, rules: this.#ruleSet() };
   }
@@ -310,16 +321,6 @@ export class Postern {
     });
   }
 
-  #makeRates(settings: Settings, daemons: Daemons): Rates {
-    const log = this.#log;
-    return createRates({
-      redis: connectRedis({ url: daemons.memoryUrl, name: 'postern-rates', commandTimeoutMs: MEMORY_COMMAND_MS, log }),
-      messagesPerHour: settings.limits.messagesPerHourPerAddress || Number.POSITIVE_INFINITY,
-      connectionsPerMinute: settings.limits.connectionsPerMinutePerAddress || Number.POSITIVE_INFINITY,
-      log,
-    });
-  }
-
   async #openControl(settings: Settings): Promise<void> {
     const routes = controlRoutes({
       status: () => this.status(),
@@ -340,21 +341,7 @@ export class Postern {
     const routes = healthRoutes(maxAgeMs => this.health(maxAgeMs), metrics, load);
     const server: HttpServer = createHttpServer({ name: 'http', routes, log: this.#log });
     this.#later('http', () => server.close());
-    await server.listen(settings.http).catch(whyNotListening(settings.http, 'http'));
-  }
-
-  /** Asks all next hops now and every minute; what they can do is what EHLO offers. */
-  #probeHops(): void {
-    this.#askHops();
-    const timer = setInterval(() => this.#askHops(), PROBE_EVERY_MS);
-    timer.unref();
-    this.#later('probe', () => clearInterval(timer));
-  }
-
-  #askHops(): void {
-    for (const hop of this.#routes?.hopsBySettings.values() ?? []) {
-      hop.health().catch(error => this.#log.debug({ hop: hop.name, error: errorText(error) }, 'probe'));
-    }
+    await server.listen(settings.http).catch(whyNotListening(settings.http, httpNamed(settings)));
   }
 
   async #listen(settings: Settings, certificate: Certificate): Promise<void> {
@@ -368,7 +355,7 @@ export class Postern {
         greetingWord: this.#word,
       };
       const listener = new Listener(options, this.#ports(), gatewayRules(settings));
-      const port = await listener.start().catch(whyNotListening(address, `listeners, ${name}`));
+      const port = await listener.start().catch(whyNotListening(address, listenerNamed(settings, name)));
       this.#listeners.push(listener);
       this.#places.push({ name, host: address.host, port });
     }
@@ -394,7 +381,5 @@ export class Postern {
   }
 }
 
-/** A memory Redis on the same host answers in well under a millisecond. */
-const MEMORY_COMMAND_MS = 500;
 /** A release waits for the next hop's reply to the dot. */
 const CONTROL_MS = 10 * 60_000;

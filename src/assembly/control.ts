@@ -8,6 +8,7 @@ import type { FileQuarantine } from '../quarantine/quarantine.ts';
 import type { DeleteResult, Deliver, ReleaseResult } from '../quarantine/release.ts';
 import type { HealthReport } from './health.ts';
 import type { TopSample } from './top.ts';
+import type { Waiting } from './waiting.ts';
 
 /** The name of the socket in the data folder. */
 export const CONTROL_SOCKET = 'control.sock';
@@ -21,6 +22,7 @@ export interface Status {
   /** What its listeners say in their greeting: a next hop that says it is the gateway itself. */
   readonly greetingWord: string;
   readonly rules: { readonly digest: string; readonly count: number };
+  readonly waiting: Waiting;
   readonly health: HealthReport;
 }
 

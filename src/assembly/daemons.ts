@@ -21,7 +21,7 @@ export interface Daemons {
 }
 
 /** Where freshclam keeps its signatures on Debian. */
-const SIGNATURES = '/var/lib/clamav';
+export const SIGNATURES = '/var/lib/clamav';
 
 /** Redis is waited for, clamd is not: it loads its signatures for up to a minute, and its scanner says unavailable. */
 export async function startDaemons(settings: Settings, log: Log): Promise<Daemons> {

@@ -1,11 +1,11 @@
-// The six checks of `postern doctor`: settings and rules, next hops, virus scanner, Redis, disk, DNS. Each asks the
-// part itself, whether a gateway runs or not, and says what to do next.
+// The checks of `postern doctor`: settings and rules, ports, next hops, virus scanner, Redis, disk, DNS. Each asks the
+// part itself, whether a gateway runs or not, and says what to do next. Where one runs, what it still has of older
+// settings is no fault of the part: the answer is a reload or a restart.
 
-import { existsSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Health } from '../mail/ports.ts';
+import { hasSignatures } from '../platform/clamd.ts';
 import { pause } from '../platform/deadline.ts';
 import { CachedResolver, isNoRecord } from '../platform/dns.ts';
 import { errorText, silentLog } from '../platform/log.ts';
@@ -14,38 +14,43 @@ import { findProgram } from '../platform/program.ts';
 import { connectRedis } from '../platform/redis.ts';
 import { socketPath } from '../platform/unix-socket.ts';
 import type { Status } from './control.ts';
+import { SIGNATURES } from './daemons.ts';
+import { dataFolderHealth } from './data-folder.ts';
+import { placesHealth } from './listening.ts';
 import { createRoutes } from './router.ts';
 import { createScanners } from './scanners.ts';
 import { readRules } from './scanning.ts';
 
 /** For one part; several are asked at once. */
 const REDIS_WITHIN_MS = 2000;
-const MEBIBYTE = 1024 ** 2;
-const GIBIBYTE = 1024 ** 3;
 
 /** What it needs to know of the gateway that runs. */
-export type Running = Pick<Status, 'greetingWord'>;
+export type Running = Pick<Status, 'greetingWord' | 'waiting'> & { readonly rules: { readonly digest: string } };
 
 export async function examine(settings: Settings, running: Running | null): Promise<readonly Health[]> {
   const isRunning = running !== null;
   const groups = await Promise.all([
-    rules(settings),
+    rulesHealth(settings, running),
+    isRunning ? [] : placesHealth(settings),
     nextHops(settings, running?.greetingWord ?? null),
-    virusScanner(settings, isRunning),
-    redis(settings, isRunning),
-    disk(settings),
+    virusScannerHealth(settings, running),
+    redis(settings, running),
+    [await dataFolderHealth(settings)],
     dns(settings),
   ]);
   return groups.flat();
 }
 
-async function rules(settings: Settings): Promise<Health[]> {
+/** Those on the disk, and whether the gateway that runs has them. */
+export async function rulesHealth(settings: Settings, running: Running | null): Promise<Health[]> {
   const part = 'settings and rules';
   try {
     const source = readRules(settings);
     const demo = settings.isDemo ? ', the built-in demo: no domain of yours is named yet' : '';
     const next = settings.isDemo ? 'write a postern.yaml with your domain and its next hop' : '';
     const says = `${counted(settings.domains.size, 'domain')}, ${counted(source.rules.length, 'rule')}${demo}`;
+    const waits = running === null ? null : notTaken(running, source.digest);
+    if (waits !== null) return [{ part, level: 'degraded', says: `${says}; ${waits.says}`, next: waits.next }];
     return [{ part, level: settings.isDemo ? 'degraded' : 'ok', says, next }];
   } catch (error) {
     if (!(error instanceof BadFile)) throw error;
@@ -53,6 +58,33 @@ async function rules(settings: Settings): Promise<Health[]> {
     const says = `${counted(error.problems.length, 'problem')} in the rules, first ${first?.file}:${first?.line}: ${first?.message}`;
     return [{ part, level: 'down', says, next: 'postern rules lint' }];
   }
+}
+
+/** What the running gateway does not know yet of the files, and how it gets it; null where it has all. */
+function notTaken({ waiting, rules }: Running, digest: string): { says: string; next: string } | null {
+  const live = [...waiting.live, ...(rules.digest === digest ? [] : ['the rules'])];
+  if (live.length === 0 && waiting.restart.length === 0) return null;
+  const forReload = live.length === 0 ? [] : [`a reload: ${someOf(live)}`];
+  const forRestart = waiting.restart.length === 0 ? [] : [`a restart: ${someOf(waiting.restart)}`];
+  const says = `the running gateway has an older version, waiting for ${[...forReload, ...forRestart].join('; for ')}`;
+  // A restart takes what a reload would.
+  return { says, next: waiting.restart.length > 0 ? 'restart the gateway' : 'postern reload' };
+}
+
+/** Of many, for instance domains. */
+const NAMED_MAX = 5;
+
+function someOf(names: readonly string[]): string {
+  const more = names.length - NAMED_MAX;
+  return more <= 0 ? names.join(', ') : `${names.slice(0, NAMED_MAX).join(', ')} and ${more} more`;
+}
+
+/** The setting below `group` that the running gateway has another value of, as what to do; '' where there is none. */
+function restartFor(group: string, running: Running | null): string {
+  const keys = running?.waiting.restart.filter(key => key === group || key.startsWith(`${group}.`)) ?? [];
+  return keys.length === 0
+    ? ''
+    : `restart the gateway: ${keys.join(', ')} ${keys.length === 1 ? 'waits' : 'wait'} for it`;
 }
 
 function counted(count: number, thing: string): string {
@@ -69,13 +101,23 @@ async function nextHops(settings: Settings, ownWord: string | null): Promise<Hea
   }
 }
 
-async function virusScanner(settings: Settings, isRunning: boolean): Promise<Health[]> {
+/** `signatures`: where those of this machine lie. */
+export async function virusScannerHealth(
+  settings: Settings,
+  running: Running | null,
+  signatures = SIGNATURES,
+): Promise<Health[]> {
   const part = 'virus scanner';
+  const restart = restartFor('scanners.clamav', running);
   if (!settings.scanners.clamav.enabled) {
-    return [{ part, level: 'degraded', says: 'switched off in the settings', next: 'scanners.clamav.enabled: true' }];
+    const says = `switched off in the settings${restart === '' ? '' : ', not yet in the running gateway'}`;
+    return [{ part, level: 'degraded', says, next: restart || 'scanners.clamav.enabled: true' }];
   }
-  if (settings.scanners.clamav.address.kind === 'embedded' && !isRunning) {
-    return [await startable(part, 'clamd', 'clamav-daemon')];
+  if (settings.scanners.clamav.address.kind === 'embedded' && running === null) {
+    const clamd = await startable(part, 'clamd', 'clamav-daemon');
+    if (clamd.level !== 'ok' || (await hasSignatures(signatures))) return [clamd];
+    const says = `clamd is installed, but there are no virus signatures in ${signatures}`;
+    return [{ part, level: 'down', says, next: 'run freshclam, and let the service clamav-freshclam keep them new' }];
   }
   const resolver = new CachedResolver({ servers: settings.dns.servers });
   const clamdSocket = await socketPath(join(settings.data, 'clamd'), 'clamd.sock');
@@ -88,7 +130,9 @@ async function virusScanner(settings: Settings, isRunning: boolean): Promise<Hea
   });
   try {
     const clamav = scanners.find(scanner => scanner.name === 'clamav');
-    return clamav === undefined ? [] : [{ ...(await clamav.health()), part }];
+    if (clamav === undefined) return [];
+    const health = await clamav.health();
+    return [{ ...health, part, ...(health.level === 'down' && restart !== '' ? { next: restart } : {}) }];
   } finally {
     await Promise.all(scanners.map(scanner => scanner.close()));
     resolver.close();
@@ -104,16 +148,18 @@ async function startable(part: string, name: string, debianPackage: string): Pro
   return { part, level: 'down', says: `${name} is not installed`, next };
 }
 
-async function redis(settings: Settings, isRunning: boolean): Promise<Health[]> {
+async function redis(settings: Settings, running: Running | null): Promise<Health[]> {
   return Promise.all(
     (['queue', 'memory'] as const).map(async kind => {
       const part = `Redis (${kind})`;
       const named = settings.redis[kind];
-      if (named === 'embedded' && !isRunning) {
+      if (named === 'embedded' && running === null) {
         return startable(part, 'redis-server', 'redis-server');
       }
       const socket = await socketPath(join(settings.data, 'redis', kind), 'redis.sock');
-      return pinged(part, named === 'embedded' ? `unix://${socket}` : named);
+      const health = await pinged(part, named === 'embedded' ? `unix://${socket}` : named);
+      const restart = restartFor(`redis.${kind}`, running);
+      return health.level === 'down' && restart !== '' ? { ...health, next: restart } : health;
     }),
   );
 }
@@ -132,24 +178,6 @@ async function pinged(part: string, url: string): Promise<Health> {
   } finally {
     await connection.close();
   }
-}
-
-async function disk({ data, diskReserve }: Settings): Promise<Health[]> {
-  const part = 'disk';
-  let folder = data;
-  while (!existsSync(folder)) folder = dirname(folder);
-  const { bavail, bsize } = await statfs(folder);
-  const free = bavail * bsize;
-  const says = `${size(free)} free at ${data}, ${size(diskReserve)} are kept in reserve`;
-  if (free < diskReserve)
-    return [{ part, level: 'down', says, next: 'make room: mail gets 452 until there is more than the reserve' }];
-  if (free < 2 * diskReserve)
-    return [{ part, level: 'degraded', says, next: 'make room before the reserve is reached' }];
-  return [{ part, level: 'ok', says, next: '' }];
-}
-
-function size(bytes: number): string {
-  return bytes < 10 * GIBIBYTE ? `${Math.floor(bytes / MEBIBYTE)} MiB` : `${Math.floor(bytes / GIBIBYTE)} GiB`;
 }
 
 /** Does the resolver answer, and do the domains' MX records lead here? */

@@ -4,6 +4,7 @@ import type { Health, NextHop } from '../mail/ports.ts';
 import type { HttpRoute } from '../platform/http.ts';
 import { errorText } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
+import { BadFile } from '../platform/problem.ts';
 
 export interface HealthReport {
   /** When the parts were asked, epoch milliseconds: a report is kept for some seconds. */
@@ -97,8 +98,8 @@ export function threadHealth(longestMs: number): Health {
 /** The parts of a gateway that runs. */
 export interface AllParts {
   readonly rules: { readonly digest: string };
-  /** Why the last reload failed, '' where it did not. */
-  readonly reloadTrouble: string;
+  /** Why the last reload failed, null where it did not. */
+  readonly reloadTrouble: ReloadTrouble | null;
   readonly metrics: Pick<Metrics, 'turns'>;
   readonly pipeline: { parts(): Promise<readonly Health[]> };
   readonly scanners: readonly { health(): Promise<Health> }[];
@@ -133,9 +134,28 @@ export async function healthOfAll(parts: AllParts): Promise<HealthReport> {
 /** After a reload that failed: the old version holds, and somebody believes in the new one. */
 function reloadHealth({ rules, reloadTrouble }: Pick<AllParts, 'rules' | 'reloadTrouble'>): Health {
   const part = 'settings and rules';
-  if (reloadTrouble === '') return { part, level: 'ok', says: `rules ${rules.digest}`, next: '' };
-  const says = `the last reload failed, the old version holds: ${reloadTrouble}`;
-  return { part, level: 'degraded', says, next: 'mend the file, then postern reload' };
+  if (reloadTrouble === null) return { part, level: 'ok', says: `rules ${rules.digest}`, next: '' };
+  const says = `the last reload failed, the old version holds: ${reloadTrouble.says}`;
+  return { part, level: 'degraded', says, next: reloadTrouble.next };
+}
+
+export interface ReloadTrouble {
+  /** One line. */
+  readonly says: string;
+  readonly next: string;
+}
+
+/** Of a file with many problems the first, as one line: the others, with lines and carets, are a command away. */
+export function reloadTroubleOf(error: unknown): ReloadTrouble {
+  const first = error instanceof BadFile ? error.problems[0] : undefined;
+  if (!(error instanceof BadFile) || first === undefined) {
+    return { says: errorText(error), next: 'see the log, then postern reload' };
+  }
+  const { file, line, column, message } = first;
+  const count = error.problems.length;
+  // The settings are read before the rules, and by this command too: it tells all problems of either.
+  const says = `${file}:${line}:${column}: ${message}${count === 1 ? '' : `, the first of ${count} problems`}`;
+  return { says, next: 'postern rules lint shows all of it; mend the file, then postern reload' };
 }
 
 /** The last report, so that whoever asks often does not open a session to every next hop each time. */

@@ -20,7 +20,8 @@ Asks every part how it is and says what to do where it is not well: settings and
 the age of its signatures, Redis, disk, DNS, and the MX records of the domains. The running gateway, if there is one,
 adds what only it knows.
 
-Works without a gateway too, for instance before the first start.`,
+Works without a gateway too, for instance before the first start: it says then whether everything is there for it, down to
+the ports, the rights in the data folder and the virus signatures. A gateway that does not run is down.`,
   examples: [
     { run: 'postern doctor', does: 'is everything as it should be' },
     { run: 'postern doctor --json', does: 'the same for a monitoring' },
@@ -63,7 +64,7 @@ function gateway(status: Status | null, { data, isDemo }: Settings): Health {
     const elsewhere = isDemo ? ', or --config FILE where it runs with settings of its own' : '';
     return {
       part,
-      level: 'degraded',
+      level: 'down',
       says: `not running on ${data}: no mail is taken`,
       next: `postern serve${elsewhere}`,
     };
@@ -82,7 +83,9 @@ const ASKED: ReadonlySet<string> = new Set(['clamav', 'clamd', 'redis-queue', 'r
 
 /** What only the running gateway knows, where it is not well. */
 function onlyInside(status: Status | null): readonly Health[] {
-  return (status?.health.parts ?? []).filter(({ part, level }) => level !== 'ok' && !ASKED.has(part));
+  const sick = (status?.health.parts ?? []).filter(({ part, level }) => level !== 'ok' && !ASKED.has(part));
+  // `examine` has read the files of now, which is another row.
+  return sick.map(health => (health.part === 'settings and rules' ? { ...health, part: 'last reload' } : health));
 }
 
 const LEVEL_COLOURS: Readonly<Record<string, (text: string) => string>> = { ok: green, degraded: yellow, down: red };

@@ -24,7 +24,7 @@ export function compareSettings(old: Settings, next: Settings): Comparison {
   const restart: string[] = [];
   const effective = merge(table, { old, next, path: '' }, (key, isLive) => (isLive ? live : restart).push(key));
   // Not a key of the file: it goes with domains and outgoing, which are live.
-  return { live, restart, effective: { ...(effective as Settings), isDemo: next.isDemo } };
+  return { live, restart, effective: { ...(effective as Settings), file: next.file, isDemo: next.isDemo } };
 }
 
 interface Pair {

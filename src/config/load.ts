@@ -37,7 +37,7 @@ export function loadSettings({ file, cwd }: LoadOptions): Loaded {
     return { settings: parseWith('', '', { folders: foldersFor(cwd), world: thisMachine() }), file: null };
   }
   if (text === null) throw unreadable(shown, 'there is no such file', `the path was taken from ${cwd}`);
-  const place = { folders: foldersFor(dirname(path)), world: thisMachine() };
+  const place = { folders: { ...foldersFor(dirname(path)), file: path }, world: thisMachine() };
   return { settings: parseWith(shown, text, place), file: path };
 }
 

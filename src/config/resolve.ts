@@ -31,6 +31,8 @@ export interface World {
 export interface Folders {
   readonly base: string;
   readonly program: string;
+  /** The file itself, absolute, where there is one. */
+  readonly file?: string;
 }
 
 const DEFAULT_POLICY: Policy = {
@@ -56,6 +58,7 @@ export function resolveSettings(parsed: Parsed, folders: Folders, world: World):
   const domains = isDemo ? { [DEMO_DOMAIN]: demo } : (parsed.domains ?? {});
   const outgoing = isDemo ? demo : parsed.outgoing;
   return {
+    file: folders.file ?? null,
     hostname: parsed.hostname ?? ownName(world.hostName),
     data,
     listeners: parsed.listeners.map(resolveListener),

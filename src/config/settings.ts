@@ -71,6 +71,8 @@ type AsRead = Frozen<
 >;
 
 export interface Settings extends AsRead {
+  /** The file they were read from, absolute; null for those of the built-in demo, and for a text in memory. */
+  readonly file: string | null;
   /** Lower case. */
   readonly hostname: string;
   /** Absolute, as all paths here. */

@@ -127,7 +127,7 @@ function clamdHealth(child: PartHealth, signatures: 'installed' | 'none', option
 }
 
 /** Signature bases of ClamAV in the folder, or in one that cannot be read: none. */
-async function hasSignatures(folder: string): Promise<boolean> {
+export async function hasSignatures(folder: string): Promise<boolean> {
   const names = (await readdir(folder).catch(() => [])).filter(name => SIGNATURE_FILE.test(name));
   for (const name of names) {
     const file = await stat(join(folder, name)).catch(() => null);

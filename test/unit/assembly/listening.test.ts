@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { test } from 'node:test';
-import { checkFree, whyNotListening } from '../../../src/assembly/listening.ts';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { checkFree, listenerNamed, placesHealth, whyNotListening } from '../../../src/assembly/listening.ts';
+import { loadSettings } from '../../../src/config/load.ts';
 
 const listener = (port: number) => ({
   name: 'public',
@@ -11,21 +15,65 @@ const listener = (port: number) => ({
   networks: [],
 });
 
-test('a port that another program has is named, with its setting, and free ones are left free', async t => {
+/** A port that another program has, until `close`. */
+async function taken(t: TestContext): Promise<{ port: number; close: () => Promise<unknown> }> {
   const other = createServer();
   await new Promise<void>(done => other.listen(0, '127.0.0.1', done));
   t.after(() => other.close());
   const address = other.address();
   assert.ok(typeof address === 'object' && address !== null);
-  const { port } = address;
+  return { port: address.port, close: () => new Promise(done => other.close(done)) };
+}
+
+test('a port that another program has is named, with its setting and how to find who has it; free ones are left free', async t => {
+  const { port, close } = await taken(t);
   const free = listener(0);
-  await assert.rejects(checkFree({ listeners: [free, listener(port)], http: 'off' }), {
-    message: `cannot listen on 127.0.0.1:${port} (setting listeners, public): another program uses this port: stop it, or name another port`,
+  await assert.rejects(checkFree({ listeners: [free, listener(port)], http: 'off', file: null }), {
+    message: `cannot listen on 127.0.0.1:${port} (setting listeners, public): another program uses this port\n  stop it, or name another port; as root, ss -ltnp 'sport = :${port}' names it`,
   });
-  await assert.rejects(checkFree({ listeners: [], http: { host: '127.0.0.1', port } }), /\(setting http\)/);
-  await new Promise(done => other.close(done));
-  await checkFree({ listeners: [listener(port)], http: 'off' });
-  await checkFree({ listeners: [listener(port)], http: 'off' });
+  await assert.rejects(checkFree({ listeners: [], http: { host: '127.0.0.1', port }, file: null }), /\(setting http\)/);
+  await close();
+  await checkFree({ listeners: [listener(port)], http: 'off', file: null });
+  await checkFree({ listeners: [listener(port)], http: 'off', file: null });
+});
+
+test('a port that is taken is told with the line of the settings that names it', async t => {
+  const { port } = await taken(t);
+  const folder = mkdtempSync(join(tmpdir(), 'postern-places-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'postern.yaml');
+  const text = [
+    'listeners:',
+    '  - { name: one, address: "127.0.0.1:0" }',
+    `  - { name: two, address: "127.0.0.1:${port}" }`,
+    'http: off',
+    'domains: {example.org: {nextHop: smtp://10.0.0.5}}',
+  ];
+  writeFileSync(file, text.join('\n'));
+  const { settings } = loadSettings({ file, cwd: folder });
+  await assert.rejects(checkFree(settings), (error: Error) => {
+    const [head, source] = error.message.split('\n');
+    const says = `listeners[1].address: cannot listen on 127.0.0.1:${port}: another program uses this port`;
+    assert.equal(head, `${file}:3:27: ${says}`);
+    assert.equal(source, `  3 | ${text[2]}`);
+    return true;
+  });
+  const [row, ...others] = await placesHealth(settings);
+  assert.deepEqual(others, []);
+  assert.equal(row?.level, 'down');
+  assert.match(row?.says ?? '', /:\d+ \(setting listeners, two\): another program uses this port/);
+  assert.match(row?.next ?? '', /ss -ltnp/);
+});
+
+test('places that are free are said to be, and are free afterwards', async t => {
+  const { port, close } = await taken(t);
+  await close();
+  const settings = { listeners: [listener(port)], http: 'off', file: null } as const;
+  for (let i = 0; i < 2; i++) {
+    assert.deepEqual(await placesHealth(settings), [
+      { part: 'ports', level: 'ok', says: `127.0.0.1:${port}: free`, next: '' },
+    ]);
+  }
 });
 
 for (const [code, words] of [
@@ -34,7 +82,8 @@ for (const [code, words] of [
   ['EMFILE', /too many/],
 ] as const) {
   test(`why an address cannot be had: ${code}`, () => {
-    const tell = whyNotListening({ host: '192.0.2.1', port: 25 }, 'listeners, public');
+    const place = { host: '192.0.2.1', port: 25 };
+    const tell = whyNotListening(place, listenerNamed({ listeners: [listener(25)], file: null }, 'public'));
     assert.throws(() => tell(Object.assign(new Error('too many files'), { code })), words);
   });
 }
