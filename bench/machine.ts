@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import type { Options } from './options.ts';
 import { rspamdVersions } from './peers/rspamd.ts';
 import { spamdVersions } from './peers/spamd.ts';
-import { versionOf } from './world.ts';
+import { clamdPlace, versionOf } from './world.ts';
 
 const HERE = resolve(import.meta.dirname, '..');
 
@@ -28,7 +28,7 @@ export function versions(peers: Options['peers'], root = HERE): Record<string, s
   return {
     postern: `${versionOf('git', '-C', root, 'log', '-1', '--format=%h %cs')}${changed}`,
     node: process.version,
-    clamd: versionOf('clamd', '--version'),
+    clamd: `${versionOf('clamd', '--version')}, files in ${clamdPlace()}`,
     redis: versionOf('redis-server', '--version').split(' ').slice(0, 3).join(' '),
     unbound: versionOf('unbound', '-V'),
     ...(['rspamd', 'all'].includes(peers) ? rspamdVersions() : {}),

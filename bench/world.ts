@@ -2,6 +2,7 @@
 // clamd is Postern's own embedded one with the project's EICAR signature, so that Postern and peers ask the same.
 
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,7 +56,9 @@ export async function startWorld(): Promise<World> {
     const { port: sinkPort } = await sink.ask({});
     const resolver = await startUnbound(ZONE, ['sender.example.']);
     stops.push(() => resolver.stop());
-    const clamd = await startClamd(folder);
+    const memory = await mkdtemp(join(clamdPlace(), 'postern-bench-'));
+    stops.push(() => rm(memory, { recursive: true, force: true }));
+    const clamd = await startClamd(memory);
     stops.push(() => clamd.stop());
     return { folder, clamd, resolver, sink, sinkPort, generator, atEnd: each => stops.push(each), stop };
   } catch (error) {
@@ -63,6 +66,16 @@ export async function startWorld(): Promise<World> {
     throw error;
   }
 }
+
+/**
+ * Where clamd keeps its temporary files, for whoever asks it. On ext4 it spends half of its time looking for a number for a new
+ * file, more or less of it by chance: between 1.5 and 3.2 ms a message with the same mail.
+ */
+export function clamdPlace(): string {
+  return existsSync(MEMORY) ? MEMORY : tmpdir();
+}
+
+const MEMORY = '/dev/shm';
 
 async function startClamd(folder: string): Promise<Clamd> {
   const program = await findProgram('clamd');
