@@ -2,6 +2,7 @@
 
 import type { Settings } from '../config/settings.ts';
 import type { GatewayPorts, GatewayRules } from '../gateway/gateway.ts';
+import { Room } from '../gateway/smtp/room.ts';
 import { deliverable } from '../mail/forged.ts';
 import type { ScanService } from '../mail/ports.ts';
 import { readPieces } from '../platform/content.ts';
@@ -47,6 +48,7 @@ export function gatewayPorts(parts: GatewayParts): GatewayPorts {
     nameOf: address => confirmedName(parts.resolver, address),
     counted: parts.counters.message,
     turnedAway: parts.counters.turnedAway,
+    room: parts.counters.room,
     log,
   };
 }
@@ -106,11 +108,13 @@ const RATE_WINDOW_MS = 60_000;
 export interface GatewayCounters {
   readonly message: GatewayPorts['counted'];
   readonly turnedAway: GatewayPorts['turnedAway'];
+  /** Of all listeners, for they share one limit. */
+  readonly room: Room;
 }
 
 /** Once for each `metrics`. */
 export function gatewayCounters(metrics: Metrics, log: Log): GatewayCounters {
-  return { message: messageCounter(metrics), turnedAway: turnedAwayCounter(metrics, log) };
+  return { message: messageCounter(metrics), turnedAway: turnedAwayCounter(metrics, log), room: new Room() };
 }
 
 /** Counts messages, their bytes, and the time of steps and scanners. Once for each `metrics`. */

@@ -16,6 +16,7 @@ import type { Direction } from '../mail/session.ts';
 import type { Log } from '../platform/log.ts';
 import type { IntakeLimits } from './intake/intake.ts';
 import type { GuardLimits } from './intake/line-guard.ts';
+import type { Lack, Room } from './smtp/room.ts';
 
 export interface GatewayPorts {
   readonly route: Router;
@@ -28,6 +29,8 @@ export interface GatewayPorts {
   deliverable(content: Content, stamp: string): AsyncIterable<Uint8Array>;
   /** What all next hops of this direction can do together; null while none is known. */
   hopCapabilities(direction: Direction): HopCapabilities | null;
+  /** Who has the places that `enter` counts, of all listeners. */
+  readonly room: Room;
   /** Counts a connection: the function to call when it has closed, or why there are too many. */
   enter(clientAddress: string, direction: Direction): (() => void) | Crowded;
   /** May this address send one more message, or open one more connection? By rate; true where nobody can say. */
@@ -42,10 +45,10 @@ export interface GatewayPorts {
 }
 
 /** Too many of this client, or of all. */
-export type Crowded = 'address' | 'full';
+export type Crowded = 'address' | Lack;
 
 /** `slow` had its place, and kept us waiting longest when all were taken. */
-export type TurnedAway = Crowded | 'rate' | 'not trusted' | 'slow';
+export type TurnedAway = Exclude<Crowded, 'reserved'> | 'rate' | 'not trusted' | 'slow';
 
 /** What the metrics hear of a message. */
 export interface Counted {

@@ -88,14 +88,15 @@ export class ConnectionCounter {
     this.#limits = limits;
   }
 
-  /** The function to call when it closes (more than once does no harm); else why there are too many. */
-  enter(address: string, isTrusted = false): (() => void) | 'address' | 'full' {
+  /** The function to call when it closes (more than once does no harm); else why there are too many: `reserved` where only trusted ones find a place. */
+  enter(address: string, isTrusted = false): (() => void) | 'address' | 'full' | 'reserved' {
     const { perClient, total, reserved = 0 } = this.#limits;
     const network = clientNetwork(address) ?? '';
     const count = this.#open.get(network) ?? 0;
     if (count >= perClient) return 'address';
     // Trusted ones that take their own places take none of the others'.
-    if (this.#total >= total || (!isTrusted && this.#incoming >= total - reserved)) return 'full';
+    if (!isTrusted && this.#incoming >= total - reserved) return reserved > 0 ? 'reserved' : 'full';
+    if (this.#total >= total) return 'full';
     this.#open.set(network, count + 1);
     this.#total += 1;
     if (!isTrusted) this.#incoming += 1;

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { Counted, GatewayPorts, GatewayRules } from '../../src/gateway/gateway.ts';
 import { Listener, type ListenerOptions } from '../../src/gateway/smtp/listener.ts';
+import { Room } from '../../src/gateway/smtp/room.ts';
 import type { Address } from '../../src/mail/address.ts';
 import type { Envelope } from '../../src/mail/envelope.ts';
 import { HopLost, MailError } from '../../src/mail/error.ts';
@@ -129,10 +130,16 @@ export const TEST_RULES: GatewayRules = {
   passHopText: false,
 };
 
+/** For two listeners that share one limit. */
+export interface SharedPlaces {
+  readonly counter: ConnectionCounter;
+  readonly room: Room;
+}
+
 /** Takes mail for example.org (policy default) and strict.example (policy strict); everything else is relaying. */
 export async function startTestGateway(
   rules: Partial<GatewayRules> = {},
-  options: Partial<ListenerOptions & ConnectionLimits> = {},
+  options: Partial<ListenerOptions & ConnectionLimits & SharedPlaces> = {},
 ): Promise<TestGateway> {
   const steering: Steering = {
     at: async () => undefined,
@@ -161,11 +168,12 @@ export async function startTestGateway(
   const turnedAway: string[] = [];
   const spooled = new Map<string, Buffer>();
   const hops = { open: 0, misused: [] };
-  const counter = new ConnectionCounter({
+  const own = new ConnectionCounter({
     perClient: options.perClient ?? 2,
     total: options.total ?? 4,
     ...(options.reserved === undefined ? {} : { reserved: options.reserved }),
   });
+  const counter = options.counter ?? own;
   const hop = testHop(steering, delivered, hops);
   const isDomain = (address: Address) => ['example.org', 'strict.example', ''].includes(address.domain);
   const ports: GatewayPorts = {
@@ -215,6 +223,7 @@ export async function startTestGateway(
     },
     hopCapabilities: () => steering.capabilities,
     enter: (address, direction) => counter.enter(address, direction === 'outgoing'),
+    room: options.room ?? new Room(),
     turnedAway: (reason, address) => void turnedAway.push(`${reason} ${address}`),
     allows: async what => steering.mayNot !== what,
     nameOf: () => steering.nameOf(),

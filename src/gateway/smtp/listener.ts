@@ -10,8 +10,8 @@ import { errorText } from '../../platform/log.ts';
 import { canonicalAddress, inNetworks, peerAddress } from '../../platform/network.ts';
 import type { Crowded, GatewayPorts, GatewayRules } from '../gateway.ts';
 import { Connection } from './connection.ts';
-import { Crowd } from './crowd.ts';
 import type { Home } from './home.ts';
+import type { Guest, Lack } from './room.ts';
 
 export interface ListenerOptions {
   readonly name: string;
@@ -45,7 +45,6 @@ export class Listener extends SMTPServer implements Home {
   readonly #options: ListenerOptions;
   /** What to call when a connection's socket has closed. */
   readonly #leave = new Map<Connection, () => void>();
-  readonly #crowd = new Crowd<Connection>();
   readonly #sweep: NodeJS.Timeout;
   /** Work that outlives its connection: what the books still wait for when we stop. */
   readonly #unfinished = new Set<Promise<unknown>>();
@@ -147,12 +146,12 @@ export class Listener extends SMTPServer implements Home {
     }
     const leave = this.#enter(address);
     if (typeof leave === 'string') {
-      this.ports.turnedAway(leave, address);
+      this.ports.turnedAway(leave === 'reserved' ? 'full' : leave, address);
       return turnAway(socket, REPLIES.tooManyConnections);
     }
     const connection = new Connection(this, socket, options ?? {});
     this.connections.add(connection);
-    this.#leave.set(connection, leave);
+    this.#leave.set(connection, this.#settle(connection, leave));
     connection.on('error', error =>
       this.ports.log.debug({ session: connection.id, error: errorText(error) }, 'connection'),
     );
@@ -161,17 +160,36 @@ export class Listener extends SMTPServer implements Home {
 
   #enter(address: string): (() => void) | Crowded {
     const leave = this.ports.enter(address, this.direction);
-    return leave === 'full' && this.#makeRoom() ? this.ports.enter(address, this.direction) : leave;
+    if (typeof leave !== 'string' || leave === 'address' || !this.#makeRoom(leave)) return leave;
+    return this.ports.enter(address, this.direction);
   }
 
-  /** Sends away who has kept us waiting longest; false where nobody has. */
-  #makeRoom(): boolean {
-    const slow = this.#crowd.slowest(this.#leave, this.rules.roomAfterMs, Date.now());
+  /** Sends away who has kept us waiting longest, at whatever listener; false where nobody has. */
+  #makeRoom(lack: Lack): boolean {
+    const slow = this.ports.room.slowest(lack, this.rules.roomAfterMs, Date.now());
     if (slow === null) return false;
-    this.ports.turnedAway('slow', slow.remoteAddress);
-    slow.dismiss();
-    this.left(slow);
+    this.ports.turnedAway('slow', slow.address);
+    slow.giveWay();
     return true;
+  }
+
+  /** From now on others may ask it to go; what it returns is to be called when it has. */
+  #settle(connection: Connection, leave: () => void): () => void {
+    const { room } = this.ports;
+    const guest: Guest = {
+      direction: this.direction,
+      address: connection.remoteAddress,
+      waitedMs: now => connection.waitedMs(now),
+      giveWay: () => {
+        connection.dismiss();
+        this.left(connection);
+      },
+    };
+    room.enter(guest);
+    return () => {
+      room.leave(guest);
+      leave();
+    };
   }
 
   override onConnect(session: { remoteAddress: string }, callback: (error?: Error | null) => void): void {

@@ -166,7 +166,7 @@ test('connections are counted by client network and together', () => {
 test('the last places are for trusted clients alone', () => {
   const counter = new ConnectionCounter({ perClient: 10, total: 3, reserved: 1 });
   for (let i = 0; i < 2; i++) assert.equal(typeof counter.enter('192.0.2.1'), 'function');
-  assert.equal(counter.enter('192.0.2.1'), 'full');
+  assert.equal(counter.enter('192.0.2.1'), 'reserved');
   assert.equal(typeof counter.enter('10.0.0.1', true), 'function');
   assert.equal(counter.enter('10.0.0.1', true), 'full');
 });
@@ -176,7 +176,7 @@ test('trusted clients in their own places take none of the others’', () => {
   for (let i = 0; i < 2; i++) assert.equal(typeof counter.enter('10.0.0.1', true), 'function');
   const leave = Array.from({ length: 4 }, () => counter.enter('192.0.2.1'));
   assert.ok(leave.every(one => typeof one === 'function'));
-  assert.equal(counter.enter('192.0.2.1'), 'full');
+  assert.equal(counter.enter('192.0.2.1'), 'reserved');
   const [first] = leave;
   if (typeof first === 'function') first();
   assert.equal(typeof counter.enter('192.0.2.1'), 'function');

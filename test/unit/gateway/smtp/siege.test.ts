@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 
+import { Room } from '../../../../src/gateway/smtp/room.ts';
 import { selfSigned } from '../../../../src/platform/certificate.ts';
+import { ConnectionCounter, type ConnectionLimits } from '../../../../src/reputation/rates.ts';
 import { startTestGateway, type TestGateway } from '../../../support/gateway.ts';
 import { LineClient } from '../../../support/smtp-script.ts';
 import { waitFor } from '../../../support/wait-for.ts';
@@ -155,6 +157,46 @@ test('whose content waits for our disk keeps the place, though another has been 
   written();
   assert.match(await sender.command('body\r\n.'), /^250 /);
   assert.deepEqual(gateway.turnedAway, ['slow 127.0.0.3']);
+});
+
+/** A public and a trusted listener with one limit of connections. */
+async function twoListeners(t: TestContext, limits: ConnectionLimits) {
+  const shared = { counter: new ConnectionCounter(limits), room: new Room() };
+  const rules = { roomAfterMs: 20_000 };
+  const inside = await gatewayFor(t, rules, { ...shared, name: 'trusted', trusted: true, networks: ['127.0.0.0/8'] });
+  return { outside: await gatewayFor(t, rules, shared), inside, counter: shared.counter };
+}
+
+/** From now on everybody who says nothing has been silent for long. */
+function muchLater(t: TestContext): void {
+  const { now } = Date;
+  t.mock.method(Date, 'now', () => now() + 40_000);
+}
+
+test('idle clients of one listener make room for those of another', async t => {
+  const { outside, inside, counter } = await twoListeners(t, { perClient: 9, total: 2 });
+  const stranger = await greeted(t, outside, '127.0.0.2');
+  const user = await greeted(t, inside, '127.0.0.3');
+  muchLater(t);
+  const second = await greeted(t, inside, '127.0.0.4');
+  assert.match(await stranger.reply(), /^421 4\.7\.0 /, 'strangers first');
+  await greeted(t, outside, '127.0.0.5');
+  assert.match(await user.reply(), /^421 4\.7\.0 /, 'an idle user, where that gives a stranger a place');
+  assert.match(await second.command('NOOP'), /^250 /);
+  assert.equal(counter.total, 2);
+  assert.deepEqual([inside.turnedAway, outside.turnedAway], [['slow 127.0.0.2'], ['slow 127.0.0.3']]);
+});
+
+test('an idle user of our own is not sent away for a stranger whom that would give no place', async t => {
+  const { outside, inside } = await twoListeners(t, { perClient: 9, total: 2, reserved: 1 });
+  const stranger = await greeted(t, outside, '127.0.0.2');
+  const user = await greeted(t, inside, '127.0.0.3');
+  muchLater(t);
+  assert.match(await stranger.command('NOOP'), /^250 /);
+  const second = await LineClient.open(outside.port, '127.0.0.4');
+  assert.match(await second.reply(), /^421 4\.7\.0 /);
+  assert.match(await user.command('NOOP'), /^250 /);
+  assert.deepEqual(outside.turnedAway, ['full 127.0.0.4']);
 });
 
 test('a client in the middle of its TLS handshake can be sent away, and its place is free', async t => {
