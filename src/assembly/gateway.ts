@@ -47,6 +47,7 @@ export function gatewayPorts(parts: GatewayParts): GatewayPorts {
     allows: async (what, address, direction) => direction === 'outgoing' || rates.allow(what, address),
     nameOf: address => confirmedName(parts.resolver, address),
     counted: parts.counters.message,
+    countedRecipients: parts.counters.recipients,
     turnedAway: parts.counters.turnedAway,
     room: parts.counters.room,
     log,
@@ -107,6 +108,7 @@ const RATE_WINDOW_MS = 60_000;
 /** What the gateway counts. */
 export interface GatewayCounters {
   readonly message: GatewayPorts['counted'];
+  readonly recipients: GatewayPorts['countedRecipients'];
   readonly turnedAway: GatewayPorts['turnedAway'];
   /** Of all listeners, for they share one limit. */
   readonly room: Room;
@@ -114,7 +116,21 @@ export interface GatewayCounters {
 
 /** Once for each `metrics`. */
 export function gatewayCounters(metrics: Metrics, log: Log): GatewayCounters {
-  return { message: messageCounter(metrics), turnedAway: turnedAwayCounter(metrics, log), room: new Room() };
+  return {
+    message: messageCounter(metrics),
+    recipients: recipientCounter(metrics),
+    turnedAway: turnedAwayCounter(metrics, log),
+    room: new Room(),
+  };
+}
+
+/** Counts recipients, also of transactions that brought no message. Once for each `metrics`. */
+export function recipientCounter(metrics: Metrics): GatewayPorts['countedRecipients'] {
+  const help = 'Recipients named, by what became of them; refused and deferred ones also where no message came';
+  const recipients = metrics.counter('recipients_total', help, ['state']);
+  return states => {
+    for (const state of states) recipients.add({ state });
+  };
 }
 
 /** Counts messages, their bytes, and the time of steps and scanners. Once for each `metrics`. */

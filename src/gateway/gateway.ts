@@ -1,6 +1,7 @@
 // What the gateway needs from the rest of Postern, and the choices it works by. main.ts fills both in; a reload puts
 // new ones in their place for the connections that come after it.
 
+import type { State } from '../mail/disposition.ts';
 import type { Report } from '../mail/finding.ts';
 import type {
   Content,
@@ -39,6 +40,8 @@ export interface GatewayPorts {
   nameOf(clientAddress: string): Promise<string | null>;
   /** One message more in the metrics. */
   counted(message: Counted): void;
+  /** What became of each recipient of a transaction, also of one that ended without a message. */
+  countedRecipients(states: readonly State[]): void;
   /** One connection more that was refused, or cut off to make room. */
   turnedAway(reason: TurnedAway, clientAddress: string): void;
   readonly log: Log;
@@ -52,7 +55,7 @@ export type TurnedAway = Exclude<Crowded, 'reserved'> | 'rate' | 'not trusted' |
 
 /** What the metrics hear of a message. */
 export interface Counted {
-  /** The verdict's outcome, or `failed` where there was none. */
+  /** The verdict's outcome; where there was none, `refused`, `abandoned`, or `failed` for trouble of ours. */
   readonly outcome: string;
   readonly state: string;
   readonly bytes: number;

@@ -2,13 +2,11 @@
 // The connection calls it command by command; it never writes to the socket. Whatever happens, each recipient that was
 // named ends in a recorded state (I4).
 
-import { isAlwaysHeard } from '../mail/address.ts';
 import type { Disposition, State } from '../mail/disposition.ts';
 import type { Envelope, Recipient } from '../mail/envelope.ts';
 import { MailError, replyOf } from '../mail/error.ts';
 import type { Report } from '../mail/finding.ts';
 import { copyId, type MailId } from '../mail/mail-id.ts';
-import { alwaysHeard } from '../mail/policy.ts';
 import type { HopTransaction, LedgerRecord, MarkClaim, Route, SpoolDraft, SpoolEntry } from '../mail/ports.ts';
 import { hopWords, mirrored, REPLIES, type Reply, replyText } from '../mail/reply.ts';
 import type { Session } from '../mail/session.ts';
@@ -17,12 +15,14 @@ import { decide, type Verdict } from '../mail/verdict.ts';
 import { failpoint } from '../platform/failpoint.ts';
 import { errorText } from '../platform/log.ts';
 import { type Acted, act, refusalState } from './act/act.ts';
-import { type Asked, isSameRoute, refusedByUs, unreachable } from './asked.ts';
+import { type Asked, isSameRoute, refusedByUs, routeFor, unreachable } from './asked.ts';
+import { type Ended, messageFields, noMessageFields, type Unread } from './end-line.ts';
 import type { GatewayPorts, GatewayRules } from './gateway.ts';
 import { type Incoming, takeIn } from './intake/intake.ts';
 import { LineGuard } from './intake/line-guard.ts';
+import { throwNotReady } from './readiness.ts';
 import { lackOf, type Offers } from './smtp/offers.ts';
-import type { MailArguments } from './smtp/parameters.ts';
+import { isBeyondAscii, type MailArguments, parseRcptArguments } from './smtp/parameters.ts';
 
 /** Of the time from dot to reply, until the message is with the next hop: the rest is for its own reply to the dot. */
 const PASS_SHARE = 0.8;
@@ -36,6 +36,8 @@ export class Transaction {
   readonly #startedAt = Date.now();
   readonly #ms: Record<string, number> = {};
   readonly #asked: Asked[] = [];
+  /** For the log: an error of syntax has no place in the books. */
+  readonly #unread: Unread[] = [];
   readonly #gone: AbortSignal;
   readonly #ending: AbortSignal;
   readonly #offers: Offers;
@@ -46,6 +48,7 @@ export class Transaction {
   /** Why the next hop cannot be used in this transaction: every further RCPT hears the same. */
   #hopRefusal: { reply: Reply; disposition: Disposition } | null = null;
   #draft: SpoolDraft | null = null;
+  #guard: LineGuard | null = null;
   /** Of a released copy that came back. */
   #mark: MarkClaim | null = null;
   #isOver = false;
@@ -66,16 +69,16 @@ export class Transaction {
     this.#offers = world.offers;
   }
 
-  get smtpUtf8(): boolean {
-    return this.#mail.smtpUtf8;
-  }
-
   get hasRecipients(): boolean {
     return this.#accepted().length > 0;
   }
 
-  /** RCPT: the next hop's answer becomes ours. Throws MailError for what we refuse ourselves. */
-  async rcpt(recipient: Recipient): Promise<Reply> {
+  /**
+   * RCPT: the next hop's answer becomes ours. `argument` is what follows `RCPT TO:`. Throws MailError for what we refuse
+   * ourselves.
+   */
+  async rcpt(argument: string): Promise<Reply> {
+    const recipient = this.#read(argument);
     const before = this.#asked.find(
       asked => asked.isAccepted && asked.recipient.address.text === recipient.address.text,
     );
@@ -88,7 +91,7 @@ export class Transaction {
     } catch (error) {
       const reply = replyOf(error);
       // Comes back in a transaction of its own, which will have its own record.
-      if (reply !== REPLIES.otherTransaction) this.#asked.push(refusedByUs(recipient, reply));
+      if (reply !== REPLIES.otherTransaction) this.#asked.push(refusedByUs(recipient, error));
       throw error;
     }
   }
@@ -96,7 +99,7 @@ export class Transaction {
   /** Before 354: is there a place for the message? Throws MailError. */
   async prepare(): Promise<void> {
     if (!this.hasRecipients) throw new MailError('noRecipients', 'DATA without an accepted recipient');
-    this.#throwNotReady();
+    throwNotReady(this.#ports);
     const draft = await this.#ports.spool.create(this.id);
     // The client may have gone in the meantime, and nobody would come back for the draft.
     if (this.#isOver) return draft.discard();
@@ -126,20 +129,27 @@ export class Transaction {
     this.#isOver = true;
     this.#hop?.release();
     await this.#draft?.discard().catch(error => this.#warn(error, 'draft not removed'));
+    if (this.#asked.length + this.#unread.length === 0) return;
+    this.#ports.log.info(noMessageFields(this.#ended()), 'no message');
+    this.#countRecipients('abandoned');
     if (this.#asked.length === 0) return;
     const disposition: Disposition = { state: 'abandoned', words: 'the transaction ended without a message', host: '' };
     await this.#record({ ...this.#outline('', disposition), entry: null, report: null, verdict: null });
   }
 
-  #throwNotReady(): void {
-    const why = this.#ports.scan.notReady();
-    if (why !== null) throw new MailError(why === 'busy' ? 'busy' : 'notReady', `not ready: ${why}`);
-    const unable = this.#ports.ledger.notReady();
-    if (unable !== null) throw new MailError(unable, 'not ready: the database cannot be written');
+  #read(argument: string): Recipient {
+    try {
+      return parseRcptArguments(argument);
+    } catch (error) {
+      this.#unread.push({ raw: argument, reply: replyText(replyOf(error)) });
+      throw error;
+    }
   }
 
   async #ask(recipient: Recipient): Promise<Asked> {
-    const route = this.#routeFor(recipient);
+    if (!this.#mail.smtpUtf8 && isBeyondAscii(recipient))
+      throw new MailError('utf8NotSaid', `address beyond ASCII without SMTPUTF8: ${recipient.raw}`);
+    const route = routeFor(this.#ports.route, this.#session.direction, recipient.address);
     if (this.#route !== null && !isSameRoute(this.#route, route)) {
       throw new MailError(
         'otherTransaction',
@@ -162,17 +172,6 @@ export class Transaction {
     return { recipient, reply, isAccepted, disposition: { state: refusalState(reply), words, host: hop.host } };
   }
 
-  #routeFor(recipient: Recipient): Route {
-    // A next hop that trusts us may read more than one address into one (I6): user%other@ours, other!user@ours, and
-    // one that folds compatibility letters even where these signs are written in their wide forms.
-    if (this.#session.direction === 'incoming' && /[%!@]/.test(recipient.address.localPart.normalize('NFKC'))) {
-      throw new MailError('relayDenied', `routed address ${recipient.address.text}`);
-    }
-    const route = this.#ports.route(this.#session.direction, recipient.address);
-    if (route === null) throw new MailError('relayDenied', `no route to ${recipient.address.text}`);
-    return isAlwaysHeard(recipient.address) ? { ...route, policy: alwaysHeard(route.policy) } : route;
-  }
-
   /** Opens the next hop's transaction at the first RCPT. null, with the refusal kept, where it cannot be used. */
   async #openHop(route: Route, first: Recipient): Promise<HopTransaction | null> {
     if (this.#hop !== null || this.#hopRefusal !== null) return this.#hop;
@@ -193,12 +192,14 @@ export class Transaction {
         this.#hopRefusal = { reply, disposition: { state: refusalState(reply), words, host: hop.host } };
       }
     } catch (error) {
-      this.#ports.log.warn({ id: this.id, hop: route.hop.name, error: errorText(error) }, 'next hop cannot be used');
+      const why = errorText(error);
+      const { clientAddress: client } = this.#session;
+      const from = this.#mail.mailFrom.address?.text ?? '';
+      const fields = { id: this.id, client, from, rcpt: first.address.text, hop: route.hop.name, error: why };
+      this.#ports.log.warn(fields, 'next hop cannot be used');
       const reply = replyOf(error);
-      this.#hopRefusal = {
-        reply,
-        disposition: { state: refusalState(reply), words: errorText(error), host: this.#hop?.host ?? '' },
-      };
+      const disposition = { state: refusalState(reply), words: why, host: this.#hop?.host ?? '' };
+      this.#hopRefusal = { reply, disposition };
     }
     return this.#hop;
   }
@@ -207,6 +208,7 @@ export class Transaction {
     const draft = this.#draft;
     if (draft === null) throw new MailError('badSequence', 'DATA was not prepared');
     const guard = new LineGuard({ ...this.#rules.guard, messageBytes: this.#messageBytes() });
+    this.#guard = guard;
     const entry = await this.#timed('data', async () => {
       await takeIn(incoming, draft, guard, this.#rules.intake);
       this.#dotAt = Date.now();
@@ -360,31 +362,31 @@ export class Transaction {
     }
   }
 
-  /** The one line per message. */
+  /** The one line per message, and the metrics. */
   #logEnd(
     reply: string,
     end: { state: State; entry: SpoolEntry | null; report?: Report; verdict?: Verdict; acted?: Acted; error?: unknown },
   ): void {
-    const { state, entry, report, verdict, acted, error } = end;
-    const outcome = verdict?.outcome ?? 'failed';
-    const fields = {
-      id: this.id,
-      client: this.#session.clientAddress,
-      from: this.#mail.mailFrom.address?.text ?? '',
-      rcpts: this.#accepted().length,
-      rcpt: this.#accepted()[0]?.recipient.address.text ?? '',
-      bytes: entry?.sizeBytes ?? 0,
-      outcome,
-      state,
-      score: report?.score ?? 0,
-      symbols: report?.findings.flatMap(finding => (finding.kind === 'hit' ? [finding.symbol] : [])) ?? [],
-      reply,
-      ms: { ...this.#ms, ...report?.ms },
-      ...(acted?.trouble ? { trouble: acted.trouble } : {}),
-      ...(error === undefined ? {} : { error: errorText(error) }),
-    };
+    const { state, entry, report = null, verdict, acted = null, error } = end;
+    // What was refused or given up before there was a verdict is no failure of ours.
+    const outcome = verdict?.outcome ?? (state === 'deferred' ? 'failed' : state);
+    const bytes = entry?.sizeBytes ?? this.#guard?.sizeBytes ?? 0;
+    const ms = this.#ms;
+    const why = error === undefined ? '' : errorText(error);
+    const fields = messageFields(this.#ended(), { outcome, state, reply, bytes, report, acted, error: why, ms });
     this.#ports.log.info(fields, 'message');
-    this.#ports.counted({ outcome, state, bytes: fields.bytes, report: report ?? null, ms: this.#ms });
+    this.#ports.counted({ outcome, state, bytes, report, ms });
+    this.#countRecipients(state);
+  }
+
+  /** Accepted recipients ended as `state` says, the others as their RCPT did. */
+  #countRecipients(state: State): void {
+    this.#ports.countedRecipients(this.#asked.map(asked => (asked.isAccepted ? state : asked.disposition.state)));
+  }
+
+  #ended(): Ended {
+    const { mailFrom } = this.#mail;
+    return { id: this.id, session: this.#session, mailFrom, asked: this.#asked, unread: this.#unread };
   }
 
   #warn(error: unknown, what: string): void {

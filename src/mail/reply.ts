@@ -33,6 +33,8 @@ export const REPLIES = {
   // RFC 5321 4.5.3.1.10: the client sends this recipient again in a transaction of its own.
   otherTransaction: { code: 452, enhanced: '4.5.3', text: 'Send this recipient in another transaction' },
   needsSmtpUtf8: { code: 553, enhanced: '5.6.7', text: 'The destination does not take internationalised addresses' },
+  // There is a remedy, and the client has it: EHLO says whether SMTPUTF8 is offered (RFC 6531 section 3.4).
+  utf8NotSaid: { code: 553, enhanced: '5.6.7', text: 'An address beyond ASCII needs SMTPUTF8 in MAIL' },
   needsEightBitMime: { code: 550, enhanced: '5.6.3', text: 'The destination does not take 8-bit content' },
 
   // Who may send where.

@@ -6,6 +6,7 @@ import type { Counted, GatewayPorts, GatewayRules } from '../../src/gateway/gate
 import { Listener, type ListenerOptions } from '../../src/gateway/smtp/listener.ts';
 import { Room } from '../../src/gateway/smtp/room.ts';
 import type { Address } from '../../src/mail/address.ts';
+import type { State } from '../../src/mail/disposition.ts';
 import type { Envelope } from '../../src/mail/envelope.ts';
 import { HopLost, MailError } from '../../src/mail/error.ts';
 import type { Report } from '../../src/mail/finding.ts';
@@ -23,7 +24,7 @@ import type {
 import type { Session } from '../../src/mail/session.ts';
 import { readWhole } from '../../src/platform/content.ts';
 import { orAborted } from '../../src/platform/deadline.ts';
-import { silentLog } from '../../src/platform/log.ts';
+import { type Log, silentLog } from '../../src/platform/log.ts';
 import { ConnectionCounter, type ConnectionLimits } from '../../src/reputation/rates.ts';
 
 /** Where the gateway waits for another room: what a test can hold up there. */
@@ -70,6 +71,13 @@ export interface Steering {
   holdFails: boolean;
   recordFails: boolean;
   ledgerNotReady: 'noSpace' | 'notReady' | null;
+  /** Hears each line of the log at info and above. */
+  logged: (line: LogLine) => void;
+}
+
+export interface LogLine {
+  readonly message: string;
+  readonly fields: object;
 }
 
 export interface Delivered {
@@ -88,6 +96,8 @@ export interface TestGateway {
   readonly recordedLater: LedgerRecord[];
   readonly held: LedgerRecord[];
   readonly counted: Counted[];
+  /** What became of each recipient, as the metrics hear it. */
+  readonly recipients: State[];
   /** Reason and address of each. */
   readonly turnedAway: string[];
   /** As the limits count them. */
@@ -159,12 +169,14 @@ export async function startTestGateway(
     holdFails: false,
     recordFails: false,
     ledgerNotReady: null,
+    logged: () => undefined,
   };
   const delivered: Delivered[] = [];
   const records: LedgerRecord[] = [];
   const recordedLater: LedgerRecord[] = [];
   const held: LedgerRecord[] = [];
   const counted: Counted[] = [];
+  const recipients: State[] = [];
   const turnedAway: string[] = [];
   const spooled = new Map<string, Buffer>();
   const hops = { open: 0, misused: [] };
@@ -228,7 +240,8 @@ export async function startTestGateway(
     allows: async what => steering.mayNot !== what,
     nameOf: () => steering.nameOf(),
     counted: message => void counted.push(message),
-    log: silentLog(),
+    countedRecipients: states => void recipients.push(...states),
+    log: heardLog(steering),
   };
   const defaults: ListenerOptions = {
     name: 'public',
@@ -250,6 +263,7 @@ export async function startTestGateway(
     recordedLater,
     held,
     counted,
+    recipients,
     turnedAway,
     openConnections: () => counter.total,
     listener,
@@ -258,6 +272,11 @@ export async function startTestGateway(
     misused: hops.misused,
     stop,
   };
+}
+
+function heardLog(steering: Steering): Log {
+  const log = (fields: object, message: string) => steering.logged({ message, fields });
+  return { ...silentLog(), info: log, warn: log, error: log };
 }
 
 export function scored(id: MailId, score: number): Report {

@@ -7,16 +7,18 @@ import { SMTPConnection } from 'smtp-server/lib/smtp-connection';
 import type { SMTPStream } from 'smtp-server/lib/smtp-stream';
 import { MailError, replyOf } from '../../mail/error.ts';
 import { type MailId, mailId } from '../../mail/mail-id.ts';
-import { REPLIES, type Reply } from '../../mail/reply.ts';
+import { REPLIES, type Reply, replyText } from '../../mail/reply.ts';
 import type { Session, TlsInfo } from '../../mail/session.ts';
 import { failpoint } from '../../platform/failpoint.ts';
 import { errorText } from '../../platform/log.ts';
+import { commandFields } from '../end-line.ts';
+import { throwNotReady } from '../readiness.ts';
 import { Transaction } from '../transaction.ts';
 import { CommandStream } from './command-stream.ts';
 import { HeldReplies } from './held-replies.ts';
 import type { Home } from './home.ts';
 import { keywords, NO_OFFERS, type Offers } from './offers.ts';
-import { commandArgument, parseMailArguments, parseRcptArguments } from './parameters.ts';
+import { commandArgument, parseMailArguments } from './parameters.ts';
 import { Patience } from './patience.ts';
 import { Turn } from './turn.ts';
 import { type Answer, helloName, readCommand, type SessionVerb } from './verbs.ts';
@@ -205,22 +207,24 @@ export class Connection extends SMTPConnection {
   }
 
   #mail(command: Buffer, callback: () => void): void {
-    this.#run(callback, async () => {
-      await failpoint('mail');
-      if (this.#transaction !== null) throw new MailError('badSequence', 'nested MAIL');
-      const argument = commandArgument(decode(command), 'MAIL FROM');
-      if (argument === null) throw new MailError('badSyntax', 'MAIL without FROM:<>');
-      const mail = parseMailArguments(argument);
-      await this.#admit(mail.mailFrom.address === null);
-      if ((mail.declaredSize ?? 0) > this.listener.sizeOffer())
-        throw new MailError('tooLarge', `SIZE=${mail.declaredSize}`);
-      if (mail.smtpUtf8 && !this.#offers.smtpUtf8 && !this.listener.offersSmtpUtf8())
-        throw new MailError('needsSmtpUtf8', 'SMTPUTF8 is not offered');
-      const { ports, rules, ending } = this.listener;
-      const world = { ports, rules, ending, gone: this.#gone.signal, offers: this.#offers };
-      this.#transaction = new Transaction(newId(), this.snapshot, mail, world);
-      return REPLIES.senderOk;
-    });
+    this.#run(
+      callback,
+      async () => {
+        await failpoint('mail');
+        if (this.#transaction !== null) throw new MailError('badSequence', 'nested MAIL');
+        const mail = parseMailArguments(commandArgument(decode(command), 'MAIL FROM') ?? '');
+        await this.#admit(mail.mailFrom.address === null);
+        if ((mail.declaredSize ?? 0) > this.listener.sizeOffer())
+          throw new MailError('tooLarge', `SIZE=${mail.declaredSize}`);
+        if (mail.smtpUtf8 && !this.#offers.smtpUtf8 && !this.listener.offersSmtpUtf8())
+          throw new MailError('needsSmtpUtf8', 'SMTPUTF8 is not offered');
+        const { ports, rules, ending } = this.listener;
+        const world = { ports, rules, ending, gone: this.#gone.signal, offers: this.#offers };
+        this.#transaction = new Transaction(newId(), this.snapshot, mail, world);
+        return REPLIES.senderOk;
+      },
+      command,
+    );
   }
 
   #rcpt(command: Buffer, callback: () => void): void {
@@ -228,19 +232,12 @@ export class Connection extends SMTPConnection {
       await failpoint('rcpt');
       const transaction = this.#transaction;
       if (transaction === null) throw new MailError('badSequence', 'RCPT without MAIL');
-      const argument = commandArgument(decode(command), 'RCPT TO');
-      if (argument === null) throw new MailError('badSyntax', 'RCPT without TO:<>');
-      return transaction.rcpt(parseRcptArguments(argument, transaction.smtpUtf8));
+      return transaction.rcpt(commandArgument(decode(command), 'RCPT TO') ?? '');
     });
   }
 
   #data(callback: () => void): void {
     const transaction = this.#transaction;
-    const prepare = async (): Promise<Reply | null> => {
-      if (transaction === null) throw new MailError('badSequence', 'DATA without MAIL');
-      await transaction.prepare();
-      return null;
-    };
     // A refusal is said instead of 354: the client keeps its message to itself. One that has sent it all the same
     // (RFC 2920 3.1 forbids that) is cut off, or its message would be run as commands (I10).
     const refused = () => {
@@ -250,9 +247,10 @@ export class Connection extends SMTPConnection {
     this.#run(
       () => (this.#isTaking ? this.#takeData(callback) : refused()),
       async () => {
-        const refusal = await prepare();
+        if (transaction === null) throw new MailError('badSequence', 'DATA without MAIL');
+        await transaction.prepare();
         this.#isTaking = this._parser !== false;
-        return refusal;
+        return null;
       },
     );
   }
@@ -335,10 +333,7 @@ export class Connection extends SMTPConnection {
     const { rules, ports } = this.listener;
     if (this.#messages >= rules.messagesPerConnection)
       throw new MailError('enoughMessages', 'enough messages in one connection');
-    const why = ports.scan.notReady();
-    if (why !== null) throw new MailError(why === 'busy' ? 'busy' : 'notReady', `not ready: ${why}`);
-    const unable = ports.ledger.notReady();
-    if (unable !== null) throw new MailError(unable, 'the books cannot be written');
+    throwNotReady(ports);
     if (isNullSender || (await ports.allows('message', this.remoteAddress, this.listener.direction))) return;
     throw new MailError('tooManyMessages', 'message rate');
   }
@@ -354,13 +349,16 @@ export class Connection extends SMTPConnection {
     await transaction?.abandon();
   }
 
-  /** Runs a command to its reply; null is one that has already answered. Whatever is thrown becomes a reply (I5). */
-  #run(callback: () => void, work: () => Promise<Reply | null>): void {
+  /** Runs a command to its reply; null has answered already. Any error becomes one (I5); a refused `mail` is logged. */
+  #run(callback: () => void, work: () => Promise<Reply | null>, mail?: Buffer): void {
     work()
       .catch((error: unknown) => {
+        const { log } = this.listener.ports;
+        const reply = replyOf(error);
         if (!(error instanceof MailError)) this.#log(error, 'command failed');
-        else this.listener.ports.log.debug({ session: this.id, error: errorText(error) }, 'refused');
-        return replyOf(error);
+        else log.debug({ session: this.id, error: errorText(error) }, 'refused');
+        if (mail !== undefined) log.info(commandFields(this.snapshot, decode(mail), replyText(reply)), 'MAIL refused');
+        return reply;
       })
       .then(reply => {
         if (reply !== null) this.#refuse(reply);

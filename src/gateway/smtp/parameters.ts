@@ -12,15 +12,17 @@ export interface MailArguments {
   readonly declaredSize: number | null;
 }
 
-/** `argument` is what follows `MAIL FROM:`. Throws MailError badSender, badSyntax, unknownParameter. */
+/** `argument` is what follows `MAIL FROM:`. Throws MailError badSender, badSyntax, unknownParameter, utf8NotSaid. */
 export function parseMailArguments(argument: string): MailArguments {
   const path = parsePath(argument);
   if (path === null) throw new MailError('badSyntax', `no path in MAIL FROM:${argument}`);
   const parameters = parseParameters(path.parameters, ['SIZE', 'BODY', 'SMTPUTF8']);
   const smtpUtf8 = parameters.has('SMTPUTF8');
   if (smtpUtf8 && parameters.get('SMTPUTF8') !== '') throw new MailError('badSyntax', 'SMTPUTF8 takes no value');
-  const address = path.mailbox === '' ? null : addressOf(path.mailbox, 'badSender', smtpUtf8);
+  const address = path.mailbox === '' ? null : addressOf(path.mailbox, 'badSender');
   if (address !== null && address.domain === '') throw new MailError('badSender', `no domain in ${path.mailbox}`);
+  if (address !== null && !smtpUtf8 && isBeyondAscii({ raw: argument, address }))
+    throw new MailError('utf8NotSaid', `address beyond ASCII without SMTPUTF8: ${path.mailbox}`);
   return {
     mailFrom: { raw: argument, address },
     smtpUtf8,
@@ -29,12 +31,12 @@ export function parseMailArguments(argument: string): MailArguments {
   };
 }
 
-/** `argument` is what follows `RCPT TO:`. Throws MailError badRecipient, badSyntax, unknownParameter, needsSmtpUtf8. */
-export function parseRcptArguments(argument: string, smtpUtf8: boolean): Recipient {
+/** `argument` is what follows `RCPT TO:`. Throws MailError badRecipient, badSyntax, unknownParameter. */
+export function parseRcptArguments(argument: string): Recipient {
   const path = parsePath(argument);
   if (path === null) throw new MailError('badSyntax', `no path in RCPT TO:${argument}`);
   parseParameters(path.parameters, []);
-  return { raw: argument, address: addressOf(path.mailbox, 'badRecipient', smtpUtf8) };
+  return { raw: argument, address: addressOf(path.mailbox, 'badRecipient') };
 }
 
 /** The text after `MAIL FROM:` or `RCPT TO:`; null where the command is written otherwise. */
@@ -44,18 +46,18 @@ export function commandArgument(line: string, command: 'MAIL FROM' | 'RCPT TO'):
   return found?.[1] ?? null;
 }
 
-function addressOf(mailbox: string, reply: 'badSender' | 'badRecipient', smtpUtf8: boolean): Address {
-  const address = parseAddress(mailbox);
-  if (address === null) throw new MailError(reply, `no valid address: ${mailbox}`);
-  // RFC 6531 section 3.3: an address beyond ASCII without SMTPUTF8 is a syntax error; 5.6.7 says which remedy there is.
-  if (!smtpUtf8 && !(isAscii(address) && isAsciiText(mailbox))) {
-    throw new MailError('needsSmtpUtf8', `address beyond ASCII without SMTPUTF8: ${mailbox}`);
-  }
-  return address;
+/**
+ * RFC 6531 section 3.3: without SMTPUTF8 in MAIL such an address is a syntax error. Also one whose domain we would write
+ * in ASCII; parameters are ASCII in any case.
+ */
+export function isBeyondAscii({ raw, address }: Recipient): boolean {
+  return !isAscii(address) || !/^[\x20-\x7e\t]*$/.test(raw);
 }
 
-function isAsciiText(text: string): boolean {
-  return /^[\x20-\x7e]*$/.test(text);
+function addressOf(mailbox: string, reply: 'badSender' | 'badRecipient'): Address {
+  const address = parseAddress(mailbox);
+  if (address === null) throw new MailError(reply, `no valid address: ${mailbox}`);
+  return address;
 }
 
 /** RFC 5321 4.1.2, esmtp-param. In ASCII only, for toUpperCase would make an S of U+017F, and a keyword of it. */

@@ -1,0 +1,124 @@
+// The log line of a transaction's end: of one that brought a message, and of one that named recipients and brought none.
+// Called by transaction.ts and connection.ts. Pure; what comes from mail or another server is cut to a named length, and
+// without what would turn a terminal that prints the log.
+
+import type { State } from '../mail/disposition.ts';
+import type { ReversePath } from '../mail/envelope.ts';
+import type { Report } from '../mail/finding.ts';
+import type { MailId } from '../mail/mail-id.ts';
+import { replyText } from '../mail/reply.ts';
+import type { Session } from '../mail/session.ts';
+import { safeLine } from '../platform/terminal-text.ts';
+import type { Acted } from './act/act.ts';
+import type { Asked } from './asked.ts';
+
+/** Recipients told of one transaction, of each kind: a line stays far below what a log reader cuts at (16 KiB). */
+const TOLD_MAX = 20;
+/** Of one address, as it was given. */
+const ADDRESS_MAX = 320;
+/** Of another server's words. */
+const WORDS_MAX = 300;
+const SUBJECT_MAX = 200;
+const MESSAGE_ID_MAX = 250;
+/** Of a command that was refused. */
+const COMMAND_MAX = 300;
+
+/** A recipient that could not be read. */
+export interface Unread {
+  /** What followed `RCPT TO:`. */
+  readonly raw: string;
+  /** Ours to it. */
+  readonly reply: string;
+}
+
+/** What all lines of a transaction tell. */
+export interface Ended {
+  readonly id: MailId;
+  readonly session: Session;
+  readonly mailFrom: ReversePath;
+  readonly asked: readonly Asked[];
+  /** No more than TOLD_MAX are needed. */
+  readonly unread: readonly Unread[];
+}
+
+/** How a message ended. */
+export interface MessageEnd {
+  /** The verdict's, or in a word why there was none. */
+  readonly outcome: string;
+  readonly state: State;
+  /** Our reply, '' where nobody was there to hear it. */
+  readonly reply: string;
+  readonly bytes: number;
+  readonly report: Report | null;
+  readonly acted: Acted | null;
+  /** Why it failed, '' where it did not. */
+  readonly error: string;
+  readonly ms: Readonly<Record<string, number>>;
+}
+
+/** The one line per message. */
+export function messageFields(ended: Ended, end: MessageEnd): object {
+  const { report, acted, error } = end;
+  const summary = report?.summary ?? null;
+  const { host = '', words = '' } = acted?.disposition ?? {};
+  return {
+    ...whoFields(ended),
+    messageId: summary === null ? '' : safeLine(summary.messageId, MESSAGE_ID_MAX),
+    subject: summary === null ? '' : safeLine(summary.subject, SUBJECT_MAX),
+    bytes: end.bytes,
+    tls: ended.session.tls?.version ?? '',
+    outcome: end.outcome,
+    state: end.state,
+    score: report?.score ?? 0,
+    symbols: report?.findings.flatMap(finding => (finding.kind === 'hit' ? [finding.symbol] : [])) ?? [],
+    ...(host === '' ? {} : { hop: host, said: words.slice(0, WORDS_MAX) }),
+    reply: end.reply,
+    ms: { ...end.ms, ...report?.ms },
+    ...(acted?.trouble ? { trouble: acted.trouble } : {}),
+    ...(error === '' ? {} : { error }),
+  };
+}
+
+/** The one line of a transaction that ended without a message. */
+export function noMessageFields(ended: Ended): object {
+  return whoFields(ended);
+}
+
+/** Of a MAIL that began no transaction. */
+export function commandFields(session: Session, command: string, reply: string): object {
+  return { session: session.id, client: session.clientAddress, command: safeLine(command, COMMAND_MAX), reply };
+}
+
+function whoFields({ id, session, mailFrom, asked, unread }: Ended) {
+  const to: string[] = [];
+  const refused: object[] = [];
+  let untold = 0;
+  for (const one of asked) {
+    if ((one.isAccepted ? to : refused).length >= TOLD_MAX) untold++;
+    else if (one.isAccepted) to.push(one.recipient.address.text);
+    else refused.push(refusedFields(one));
+  }
+  for (const { raw, reply } of unread) {
+    if (refused.length >= TOLD_MAX) untold++;
+    else refused.push({ rcpt: safeLine(raw, ADDRESS_MAX), reply });
+  }
+  return {
+    id,
+    client: session.clientAddress,
+    from: mailFrom.address?.text ?? '',
+    to,
+    ...(refused.length === 0 ? {} : { refused }),
+    ...(untold === 0 ? {} : { untold }),
+  };
+}
+
+/** `said` is why: the next hop's words, or how it could not be reached. */
+function refusedFields({ recipient, reply, disposition: { words, host } }: Asked): object {
+  const ours = replyText(reply);
+  return {
+    rcpt: recipient.address.text.slice(0, ADDRESS_MAX),
+    reply: ours,
+    ...(words === '' || words === ours ? {} : { said: words.slice(0, WORDS_MAX) }),
+    ...(host === '' ? {} : { hop: host }),
+  };
+}
