@@ -2,6 +2,7 @@
 // signal fires takes its thread with it: the thread is killed, wherever its code is, and a new one starts.
 // Wraps piscina; used by the expand phase and by sender-auth. Knows nothing of what runs on the threads.
 
+import { fileURLToPath } from 'node:url';
 import type { Transferable } from 'node:worker_threads';
 
 import { Piscina } from 'piscina';
@@ -91,7 +92,8 @@ class Pool implements Threads {
   constructor(options: ThreadsOptions) {
     this.#options = options;
     this.#pool = new Piscina({
-      filename: options.file.href,
+      // As a path: it would make one of a URL for every task.
+      filename: fileURLToPath(options.file),
       minThreads: options.threads,
       maxThreads: options.threads,
       concurrentTasksPerWorker: options.tasksPerThread ?? 1,
