@@ -29,6 +29,8 @@ export interface SessionCapabilities extends HopCapabilities {
 
 export interface HopSession {
   readonly wire: Wire;
+  /** The host's, and how the connection to it is encrypted: `smtp://10.0.0.5:25 (TLSv1.3)`. */
+  readonly name: string;
   readonly capabilities: SessionCapabilities;
   /** The handshake failed, and this connection is in clear instead (mode `may`). */
   readonly isFallback: boolean;
@@ -99,7 +101,9 @@ class Opener {
         // RFC 3207 4.2: all that was learned in clear is forgotten.
         greeted = await this.#hello(wire);
       }
-      return { wire, capabilities: capabilitiesOf(greeted), isFallback: false };
+      const { name } = this.#host;
+      const secured = wire.tls === null ? name : `${name} (${wire.tls})`;
+      return { wire, name: secured, capabilities: capabilitiesOf(greeted), isFallback: false };
     } catch (error) {
       wire.destroy('not usable');
       throw error;

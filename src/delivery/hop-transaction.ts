@@ -60,7 +60,7 @@ export class SmtpTransaction implements HopTransaction {
   }
 
   get host(): string {
-    return this.#lease.host.name;
+    return this.#lease.session.name;
   }
 
   get capabilities(): HopCapabilities {

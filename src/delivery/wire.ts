@@ -3,7 +3,7 @@
 // state is not known is never used again. Called by hop-session.ts.
 
 import { connect, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 
 import { DeadlinePassed, withDeadline } from '../platform/deadline.ts';
 
@@ -86,6 +86,11 @@ export class Wire {
 
   get failure(): WireFailed | null {
     return this.#failure;
+  }
+
+  /** `TLSv1.3`; null in clear. */
+  get tls(): string | null {
+    return this.#socket instanceof TLSSocket ? this.#socket.getProtocol() : null;
   }
 
   /** A reply that was asked for is there. */

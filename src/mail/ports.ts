@@ -150,7 +150,7 @@ export interface HopCapabilities {
  * give its connection to others for a while, and say what was accepted again on the one it takes then.
  */
 export interface HopTransaction {
-  /** `smtp://10.0.0.5:25`: the host of those named that answered. */
+  /** `smtp://10.0.0.5:25`, or `smtp://10.0.0.5:25 (TLSv1.3)`: the host of those named that answered, and how. */
   readonly host: string;
   readonly capabilities: HopCapabilities;
   /** `first` is the recipient that will be named next, in any case: both may go out in one packet. */

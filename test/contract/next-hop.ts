@@ -171,7 +171,7 @@ export function nextHopContract(name: string, options: ContractOptions): void {
       const transaction = await hop.open(within());
       assert.equal(transaction.capabilities.eightBitMime, true);
       assert.equal(hop.capabilities()?.eightBitMime, true);
-      assert(hop.name.includes(transaction.host));
+      assert.ok(hop.name.includes(transaction.host.replace(/ \(TLSv1\.[23]\)$/, '')));
       transaction.release();
       transaction.release();
     });

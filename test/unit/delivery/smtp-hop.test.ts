@@ -274,6 +274,19 @@ for (const [what, tls, options, expected, isSecure] of TLS) {
   });
 }
 
+test('the name of the host tells whether the connection is encrypted, after a rest as well', async t => {
+  if (!needs(t, 'openssl')) return;
+  const [clear, secure] = [await fakeHop(t), await fakeHop(t, { tls: selfSigned() })];
+  for (const [fake, name] of [[clear, clear.smtp] as const, [secure, `${secure.smtp} (TLSv1.3)`] as const]) {
+    const hop = hopTo(t, [fake.smtp], { tls: 'may' });
+    for (let i = 0; i < 2; i++) {
+      const transaction = await hop.open(within());
+      assert.equal(transaction.host, name);
+      transaction.release();
+    }
+  }
+});
+
 test('STARTTLS may: no handshake, so a new connection in clear, and no second try for a while', async t => {
   const fake = await fakeHop(t, { tls: cert, steps: { STARTTLS: { say: '220 go', close: true } } });
   const hop = hopTo(t, [fake.smtp], { pool: { maxMessages: 1 } });
