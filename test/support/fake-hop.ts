@@ -122,6 +122,11 @@ export function selfSigned(name?: string): { key: string; cert: string } {
   return { key: pem.slice(0, at), cert: pem.slice(at) };
 }
 
+function isRefusal(act: Act | undefined): boolean {
+  const words = typeof act === 'object' && 'say' in act ? act.say : act;
+  return typeof words === 'string' && /^[45]/.test(words);
+}
+
 class Fake implements FakeHop {
   steps: Partial<Record<Step, Act>>;
   readonly options: FakeHopOptions;
@@ -221,7 +226,6 @@ class Dialogue {
     if (this.#fake.options.onMessage === undefined) this.#fake.lines.push(`${this.#number} ${line}`);
     const step = line.slice(0, 4).toUpperCase().replace('STAR', 'STARTTLS') as Step;
     if (step === 'MAIL') [this.#mail, this.#rcpt] = [line.slice(10), []];
-    if (step === 'RCPT') this.#rcpt.push(line.slice(8));
     this.#act(step, line);
   }
 
@@ -248,6 +252,7 @@ class Dialogue {
 
   #act(step: Step, line: string): void {
     const act = this.#fake.options.on?.(step, line, this.#number) ?? this.#fake.steps[step];
+    if (step === 'RCPT' && !isRefusal(act)) this.#rcpt.push(line.slice(8));
     if (act !== undefined) return this.#perform(act, step);
     if (step === 'EHLO' || step === 'LHLO') return this.#say(this.#capabilities());
     if (step === 'STARTTLS') return this.#encrypt();
