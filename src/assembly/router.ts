@@ -7,6 +7,7 @@ import type { Address } from '../mail/address.ts';
 import type { Policy } from '../mail/policy.ts';
 import type { HopCapabilities, NextHop, Route, Router } from '../mail/ports.ts';
 import type { Direction } from '../mail/session.ts';
+import { readAuthorities } from '../platform/certificate.ts';
 import type { Log } from '../platform/log.ts';
 
 export interface Routes {
@@ -28,12 +29,14 @@ export interface RoutesWorld {
   readonly ownWord: string | null;
 }
 
-/** `before` are the routes that these replace. */
+/** `before` are the routes that these replace. Throws BadFile where a file of authorities is none. */
 export function createRoutes(settings: Settings, world: RoutesWorld, before?: Routes): Routes {
   const hops = new Map<string, NextHop>();
   const hopOf = (hop: NextHopSettings): NextHop => {
-    const key = JSON.stringify([hop, settings.hostname]);
-    const made = hops.get(key) ?? before?.hopsBySettings.get(key) ?? makeHop(hop, settings.hostname, world);
+    // The text of the authorities too: another one in the same file is another next hop.
+    const ca = hop.ca === null ? null : readAuthorities(hop.ca);
+    const key = JSON.stringify([hop, settings.hostname, ca]);
+    const made = hops.get(key) ?? before?.hopsBySettings.get(key) ?? makeHop(hop, { ca, settings, world });
     hops.set(key, made);
     return made;
   };
@@ -70,11 +73,18 @@ export function createRoutes(settings: Settings, world: RoutesWorld, before?: Ro
   };
 }
 
-function makeHop(hop: NextHopSettings, hostname: string, { log, ownWord }: RoutesWorld): NextHop {
+interface HopMaking {
+  readonly ca: string | null;
+  readonly settings: Settings;
+  readonly world: RoutesWorld;
+}
+
+function makeHop(hop: NextHopSettings, { ca, settings: { hostname }, world: { log, ownWord } }: HopMaking): NextHop {
   const { connect, reply, afterDot } = hop.timeouts;
   return createNextHop({
     hosts: hop.hosts.map(host => (host.kind === 'maildir' ? `maildir:${host.path}` : host.text)),
     tls: hop.tls,
+    ...(ca === null ? {} : { ca }),
     hostname,
     ...(ownWord === null ? {} : { ownWord }),
     timeouts: { connectMs: connect, commandMs: reply, afterDotMs: afterDot },

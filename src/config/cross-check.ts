@@ -1,7 +1,7 @@
 // What no single value can tell: names that nothing has, addresses used twice, loops, an open relay. Called by load.ts
 // on what the table could read; every complaint points at a place in the file.
 
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 import { parseAddress, parseDomain } from '../mail/address.ts';
 import { canonicalAddress, parseNetwork } from '../platform/network.ts';
@@ -41,6 +41,8 @@ interface Checked {
   readonly parsed: Parsed;
   readonly settings: Settings;
   readonly world: World;
+  /** Folder that relative paths start from. */
+  readonly base: string;
 }
 
 /** Each check with the keys it reads: it is left out where the table could not read one of them. */
@@ -61,7 +63,12 @@ const CHECKS: readonly { readonly reads: readonly string[]; readonly check: (che
 
 /** `unread`: keys of the top level that hold something the table could not read; `parsed` has their defaults. */
 export function crossCheck(parsed: Parsed, unread: ReadonlySet<string>, at: Place): readonly Complaint[] {
-  const checked = { parsed, settings: resolveSettings(parsed, at.folders, at.world), world: at.world };
+  const checked = {
+    parsed,
+    settings: resolveSettings(parsed, at.folders, at.world),
+    world: at.world,
+    base: at.folders.base,
+  };
   const checks = CHECKS.filter(({ reads }) => !reads.some(key => unread.has(key)));
   return checks.flatMap(({ check }) => check(checked));
 }
@@ -215,7 +222,21 @@ function hopsOf({ parsed: { domains = {}, outgoing } }: Checked): HopPlace[] {
   return outgoing === undefined ? ofDomains : [...ofDomains, { raw: outgoing.nextHop, path: ['outgoing', 'nextHop'] }];
 }
 
+/** A file that is never looked at would seem to protect. */
+function checkAuthorities(
+  { tls = 'may', file }: { tls: string | undefined; file: string },
+  path: YamlPath,
+  world: World,
+): Complaint[] {
+  if (tls !== 'verify') {
+    return [atKey(path, `ca is not looked at with tls: ${tls}`, 'write tls: verify, or take ca away')];
+  }
+  if (world.exists(file)) return [];
+  return [complaint(path, `there is no file ${file}, or it may not be read`, PATH_HINT)];
+}
+
 function checkHopForms(checked: Checked): Complaint[] {
+  const { base, world } = checked;
   return hopsOf(checked).flatMap(({ raw, path }) => {
     const hosts = hostsOf(raw);
     const found: Complaint[] = [];
@@ -225,6 +246,9 @@ function checkHopForms(checked: Checked): Complaint[] {
     }
     if (!Array.isArray(raw) && 'hosts' in raw && raw.tls !== undefined && hosts.every(host => !('host' in host))) {
       found.push(complaint([...path, 'tls'], 'tls is for smtp:// and lmtp:// only', 'take it away'));
+    }
+    if (!Array.isArray(raw) && 'hosts' in raw && raw.ca !== undefined) {
+      found.push(...checkAuthorities({ tls: raw.tls, file: resolve(base, raw.ca) }, [...path, 'ca'], world));
     }
     return found;
   });

@@ -53,7 +53,7 @@ export function resolveSettings(parsed: Parsed, folders: Folders, world: World):
   const { redis, dns, limits, timeouts, bareNewlines, nextHopText, http, log, diskReserve } = parsed;
   const data = resolve(folders.base, parsed.data);
   const isDemo = parsed.domains === undefined && parsed.outgoing === undefined;
-  const hop = (raw: RawHop): NextHopSettings => resolveHop(raw, data, timeouts);
+  const hop = (raw: RawHop): NextHopSettings => resolveHop(raw, { base: folders.base, data }, timeouts);
   const demo = { nextHop: parseHop(DEMO_HOP) as HopHost, policy: 'default', addresses: {} };
   const domains = isDemo ? { [DEMO_DOMAIN]: demo } : (parsed.domains ?? {});
   const outgoing = isDemo ? demo : parsed.outgoing;
@@ -90,15 +90,22 @@ export function hostsOf(raw: RawHop): readonly HopHost[] {
 
 export type RawHop = NonNullable<Parsed['outgoing']>['nextHop'];
 
-function resolveHop(raw: RawHop, data: string, usual: Parsed['timeouts']): NextHopSettings {
+function resolveHop(
+  raw: RawHop,
+  { base, data }: { base: string; data: string },
+  usual: Parsed['timeouts'],
+): NextHopSettings {
   const hosts = hostsOf(raw).map(host => (host.kind === 'maildir' ? absolute(host, data) : host));
   const own =
-    !Array.isArray(raw) && 'hosts' in raw ? raw : { tls: undefined, connections: HOP_CONNECTIONS, timeouts: undefined };
+    !Array.isArray(raw) && 'hosts' in raw
+      ? raw
+      : { tls: undefined, ca: undefined, connections: HOP_CONNECTIONS, timeouts: undefined };
   const { connect = usual.hopConnect, reply = usual.hopReply, afterDot = usual.hopAfterDot } = own.timeouts ?? {};
   return {
     name: hosts.map(host => host.text).join(', '),
     hosts,
     tls: own.tls ?? 'may',
+    ca: own.ca === undefined ? null : resolve(base, own.ca),
     connections: own.connections,
     timeouts: { connect, reply, afterDot },
   };

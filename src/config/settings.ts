@@ -24,6 +24,8 @@ export interface NextHopSettings {
   readonly hosts: readonly HopHost[];
   /** none: never. may: when offered, any certificate. must: always, any certificate. verify: always, a right one. */
   readonly tls: 'none' | 'may' | 'must' | 'verify';
+  /** PEM file of the authorities that `verify` trusts; null: the public ones. */
+  readonly ca: string | null;
   /** To each host, at a time. */
   readonly connections: number;
   readonly timeouts: { readonly connect: Milliseconds; readonly reply: Milliseconds; readonly afterDot: Milliseconds };

@@ -48,6 +48,11 @@ const hop = () =>
         about:
           'STARTTLS: `may` when the host offers it, `must` always but with any certificate, `verify` with a certificate for its name.',
       }),
+      ca: optional(path('file'), {
+        shown: 'the public authorities',
+        about:
+          'PEM file: certificates of the authorities that `verify` trusts, for a private one. In place of the public ones, which come with Node and not from /etc/ssl.',
+      }),
       connections: setting(count(1, 1000), {
         default: HOP_CONNECTIONS,
         about:

@@ -3,6 +3,7 @@
 
 import type { HopCapabilities, HopReply } from '../mail/ports.ts';
 
+import { withoutNodeHints } from './advice.ts';
 import type { ServerHost } from './host.ts';
 import type { HopSettings } from './options.ts';
 import { hopReply, type ParsedReply } from './reply-parser.ts';
@@ -63,12 +64,18 @@ export async function openSession(
       return await opener.open(true);
     } catch (error) {
       if (settings.tls !== 'may' || !(error instanceof WireFailed) || error.kind !== 'handshake') throw error;
-      settings.log.info({ host: host.name, error: error.message }, 'next hop: TLS handshake failed, going on in clear');
+      settings.log.info(
+        { host: host.name, error: withoutNodeHints(error.message) },
+        'next hop: TLS handshake failed, going on in clear',
+      );
       return { ...(await opener.open(false)), isFallback: true };
     }
   } catch (error) {
     if (!(error instanceof WireFailed) && !(error instanceof HostFailed)) throw error;
-    throw new HostFailed(`${host.name}: ${error.message}`, error instanceof HostFailed && error.isOurself);
+    throw new HostFailed(
+      `${host.name}: ${withoutNodeHints(error.message)}`,
+      error instanceof HostFailed && error.isOurself,
+    );
   }
 }
 

@@ -38,7 +38,7 @@ export interface NextHopOptions {
   /** As parseHost reads them, tried in this order; a maildir: stands alone. */
   readonly hosts: readonly string[];
   readonly tls: TlsMode;
-  /** PEM of the authorities trusted by `verify`; the system's own where absent. */
+  /** PEM of the authorities trusted by `verify`, in place of those that come with Node. */
   readonly ca?: string;
   /** What EHLO says: our own name, or an address literal. */
   readonly hostname: string;

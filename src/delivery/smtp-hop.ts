@@ -5,6 +5,7 @@ import type { Health, HopCapabilities, HopTransaction, NextHop } from '../mail/p
 import { DeadlinePassed, withDeadline } from '../platform/deadline.ts';
 import { failpoint } from '../platform/failpoint.ts';
 import { errorText } from '../platform/log.ts';
+import { adviceFor } from './advice.ts';
 import { HostFailed } from './hop-session.ts';
 import { SmtpTransaction } from './hop-transaction.ts';
 import type { ServerHost } from './host.ts';
@@ -14,7 +15,6 @@ import { BACK_OFF_MAX_MS, BACK_OFF_MIN_MS, type HopSettings } from './options.ts
 /** A health check waits no longer, whatever a transaction may: less than who asks for all parts together. */
 const HEALTH_MS = 4000;
 
-const NEXT_UNREACHABLE = 'check that the server runs, and that its firewall lets this machine connect';
 const NEXT_OURSELF =
   'nextHop must name the mail server behind this gateway: this name, address or port forward leads back to a listener of ours';
 
@@ -75,7 +75,9 @@ export class SmtpHop implements NextHop {
   async health(): Promise<Health> {
     const answers = await Promise.all(this.#states.map(state => this.#probe(state)));
     const bad = answers.filter(answer => answer !== null);
-    const next = bad.some(isOurself) ? NEXT_OURSELF : NEXT_UNREACHABLE;
+    // Hosts of one next hop may fail for two reasons: each has its own remedy.
+    const advice = new Set(bad.map(error => (isOurself(error) ? NEXT_OURSELF : adviceFor(errorText(error)))));
+    const next = [...advice].join('; ');
     const level = bad.length === 0 ? 'ok' : bad.length < answers.length ? 'degraded' : 'down';
     return {
       part: 'next hop',

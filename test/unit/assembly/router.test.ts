@@ -1,13 +1,18 @@
 // Which next hop and which policy a recipient has (I6): from the text of the settings to the route.
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createRoutes, type Routes } from '../../../src/assembly/router.ts';
+import { loadSettings } from '../../../src/config/load.ts';
 import { parseAddress } from '../../../src/mail/address.ts';
 import { REPLIES } from '../../../src/mail/reply.ts';
 import type { Direction } from '../../../src/mail/session.ts';
 import { silentLog } from '../../../src/platform/log.ts';
-import { startFakeHop } from '../../support/fake-hop.ts';
+import { selfSigned, startFakeHop } from '../../support/fake-hop.ts';
+import { needs } from '../../support/require.ts';
 import { settingsOf } from '../config/world.ts';
 
 const SETTINGS = `
@@ -97,4 +102,30 @@ test('what is released goes to the hop of its domain, or out', t => {
   };
   assert.equal(hop('user@strict.example'), 'smtp://10.0.0.6:25');
   assert.equal(hop('user@elsewhere.example'), 'smtp://10.9.9.9:25');
+});
+
+test('a private authority for tls: verify is read from its file; new content is another next hop, and no certificate is told', async t => {
+  if (!needs(t, 'openssl')) return;
+  const folder = mkdtempSync(join(tmpdir(), 'postern-ca-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const pair = selfSigned();
+  const fake = await startFakeHop({ tls: pair });
+  t.after(() => fake.stop());
+  const file = join(folder, 'postern.yaml');
+  writeFileSync(file, `domains: {example.org: {nextHop: {hosts: ["${fake.smtp}"], tls: verify, ca: ca.pem}}}`);
+  const ca = join(folder, 'ca.pem');
+  const world = { log: silentLog(), ownWord: null };
+  const routes = (text: string, before?: Routes): Routes => {
+    writeFileSync(ca, text);
+    const made = createRoutes(loadSettings({ file, cwd: folder }).settings, world, before);
+    t.after(() => Promise.all([...made.hopsBySettings.values()].map(hop => hop.close())));
+    return made;
+  };
+  const levels = (made: Routes) =>
+    Promise.all([...made.hopsBySettings.values()].map(async hop => (await hop.health()).level));
+  const right = routes(`our authority:\n${pair.cert}`);
+  assert.deepEqual(await levels(right), ['ok']);
+  assert.deepEqual(routes(pair.cert, right).hopsBySettings, right.hopsBySettings, 'words around it change nothing');
+  assert.deepEqual(await levels(routes(selfSigned('other.example').cert, right)), ['down']);
+  assert.throws(() => routes('hello'), { message: /ca\.pem:1:1: no certificate in this file\n/ });
 });

@@ -46,13 +46,14 @@ describe('settings', () => {
       settingsOf(`domains: {example.org: {nextHop: ${text}}}`).domains.get('example.org')?.nextHop;
     const timeouts = { connect: 30_000, reply: 60_000, afterDot: 300_000 };
     const host = { kind: 'smtp', host: '10.0.0.5', port: 25, text: 'smtp://10.0.0.5:25' };
-    const expected = { name: 'smtp://10.0.0.5:25', hosts: [host], tls: 'may', connections: 40, timeouts };
+    const expected = { name: 'smtp://10.0.0.5:25', hosts: [host], tls: 'may', ca: null, connections: 40, timeouts };
     assert.deepEqual(hop('smtp://10.0.0.5'), expected);
     assert.deepEqual(hop('[smtp://10.0.0.5:25]'), expected);
     assert.deepEqual(hop('{hosts: [smtp://10.0.0.5/]}'), expected);
     assert.deepEqual(hop('{hosts: [smtp://10.0.0.5], tls: verify, connections: 5, timeouts: {reply: 5s}}'), {
       ...expected,
       tls: 'verify',
+      ca: null,
       connections: 5,
       timeouts: { ...timeouts, reply: 5000 },
     });

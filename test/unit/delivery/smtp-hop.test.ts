@@ -18,6 +18,7 @@ import {
   deliver,
   fakeHop,
   hopTo,
+  type KitOptions,
   MESSAGE,
   PLAIN,
   ready,
@@ -192,7 +193,7 @@ test('health says which host does not answer, and what to do', async t => {
   const health = await hop.health();
   assert.equal(health.level, 'degraded');
   assert.equal(health.says, `${first.smtp}: greeted with 554 5.3.2 closed`);
-  assert.match(health.next, /check that the server runs/);
+  assert.match(health.next, /let it accept mail from this machine's address/);
   await until(() => second.open === 0, 'closed');
   assert.deepEqual(second.lines, ['1 EHLO gateway.example', '1 QUIT']);
   await second.stop();
@@ -306,6 +307,37 @@ test('STARTTLS verify: the right authority and the right name', async t => {
   const wrong = await fakeHop(t, { tls: other });
   assert.equal(await told(hopTo(t, [wrong.smtp], { tls: 'verify', ca: other.cert })), 'open 451 4.4.1');
   assert.equal(await told(hopTo(t, [wrong.smtp], { tls: 'must' })), 'done 250');
+});
+
+test('what to do about a host goes by what is wrong with it', async t => {
+  if (!needs(t, 'openssl')) return;
+  const down = await fakeHop(t);
+  await down.stop();
+  const pair = selfSigned();
+  const other = selfSigned('other.example');
+  const secure = await fakeHop(t, { tls: pair });
+  const misnamed = await fakeHop(t, { tls: other });
+  const clear = await fakeHop(t);
+  const cases: readonly [string, KitOptions, RegExp, RegExp][] = [
+    [down.smtp, {}, /ECONNREFUSED/, /^start the server, or correct the port/],
+    ['smtp://mail.invalid:25', {}, /ENOTFOUND|EAI_AGAIN/, /^(?:correct the name in nextHop|check the name servers)/],
+    ['lmtp:/nowhere/lmtp.sock', {}, /ENOENT/, /^start the server, or correct the path/],
+    [secure.smtp, { tls: 'verify' }, /certificate/, /^name the PEM file of the authority .* in nextHop\.ca/],
+    [
+      misnamed.smtp,
+      { tls: 'verify', ca: other.cert },
+      /does not match/,
+      /^name the host in nextHop as its certificate/,
+    ],
+    [clear.smtp, { tls: 'must' }, /offers no STARTTLS/, /^switch STARTTLS on there/],
+  ];
+  for (const [host, options, says, next] of cases) {
+    const health = await hopTo(t, [host], options).health();
+    assert.equal(health.level, 'down', host);
+    assert.match(health.says, says);
+    assert.doesNotMatch(health.says, /Node\.js/);
+    assert.match(health.next, next);
+  }
 });
 
 test('LMTP: LHLO, and one recipient a transaction', async t => {
