@@ -3,9 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { problemAt } from '../config/place.ts';
 import type { Settings } from '../config/settings.ts';
-import { type Certificate, readCertificate, selfSigned } from '../platform/certificate.ts';
-import { errorText } from '../platform/log.ts';
+import { BadCertificate, type Certificate, readCertificate, selfSigned } from '../platform/certificate.ts';
 import { BadFile } from '../platform/problem.ts';
 import { makeFolder } from '../platform/safe-file.ts';
 import { lockFolder } from '../store/folder-lock.ts';
@@ -21,14 +21,17 @@ export async function claimFolder(data: string): Promise<() => void> {
 }
 
 /** Throws BadFile where the files named in the settings are no pair. */
-export async function certificateOf({ tls, data, hostname: name }: Settings): Promise<Certificate> {
+export async function certificateOf({ tls, data, hostname: name, file }: Settings): Promise<Certificate> {
   if (tls === null) return selfSigned(join(data, 'keys'), name);
   try {
     return await readCertificate(tls);
   } catch (error) {
-    const message = `this certificate cannot be used: ${errorText(error)}`;
-    const hint = 'tls.certificate and tls.key name two PEM files that belong together';
-    throw new BadFile([{ file: tls.certificate, line: 1, column: 1, message, hint, source: '' }]);
+    if (!(error instanceof BadCertificate)) throw error;
+    const { which, message, hint } = error;
+    if (file !== null) throw new BadFile([problemAt(file, ['tls', which], { message, hint })]);
+    throw new BadFile([
+      { file: tls[which], line: 1, column: 1, message: `tls.${which}: ${message}`, hint, source: '' },
+    ]);
   }
 }
 

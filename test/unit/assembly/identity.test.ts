@@ -1,26 +1,47 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { certificateOf } from '../../../src/assembly/identity.ts';
-import type { Settings } from '../../../src/config/settings.ts';
+import { loadSettings } from '../../../src/config/load.ts';
 import { selfSigned } from '../../../src/platform/certificate.ts';
 import { BadFile } from '../../../src/platform/problem.ts';
 
-test('I9: files that are no pair of certificate and key are told as any bad file', async t => {
+test('I9: files that are no pair of certificate and key are told with the line that names the wrong one', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'postern-pair-'));
   t.after(() => rmSync(folder, { recursive: true }));
   for (const name of ['a', 'b']) await selfSigned(join(folder, name), 'mx.example.org');
-  const file = (name: string, end: string) => join(folder, name, `self-signed.${end}`);
-  const settings = (certificate: string, key: string) =>
-    ({ data: folder, hostname: 'mx.example.org', tls: { certificate, key } }) as Settings;
-  const pair = await certificateOf(settings(file('a', 'crt'), file('a', 'key')));
+  const file = join(folder, 'postern.yaml');
+  const settings = (certificate: string, key: string) => {
+    const text = [
+      'domains: {example.org: {nextHop: smtp://10.0.0.5}}',
+      'tls:',
+      `  certificate: ${certificate}`,
+      `  key: ${key}`,
+    ];
+    writeFileSync(file, text.join('\n'));
+    return loadSettings({ file, cwd: folder }).settings;
+  };
+  const [crt, key, otherKey] = ['a/self-signed.crt', 'a/self-signed.key', 'b/self-signed.key'];
+  const pair = await certificateOf(settings(crt, key));
   assert.match(pair.certificate, /BEGIN CERTIFICATE/);
-  for (const wrong of [settings(file('a', 'crt'), file('b', 'key')), settings(file('a', 'crt'), file('none', 'key'))]) {
-    await assert.rejects(certificateOf(wrong), (error: unknown) => {
+  writeFileSync(join(folder, 'text'), 'hello');
+  writeFileSync(join(folder, 'damaged.key'), '-----BEGIN PRIVATE KEY-----\nhello\n-----END PRIVATE KEY-----\n');
+  writeFileSync(join(folder, 'damaged.crt'), '-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n');
+  const cases: readonly [string, string, RegExp][] = [
+    [crt, otherKey, /:4:8: tls\.key: the key in .* is not that of the certificate in /],
+    [crt, 'text', /:4:8: tls\.key: no private key in .*text\n.*\n.*\n.*expected a PEM file/],
+    [crt, crt, /:4:8: tls\.key: no private key in /],
+    [crt, 'damaged.key', /:4:8: tls\.key: the private key in .* is damaged/],
+    ['text', key, /:3:16: tls\.certificate: no certificate in .*text/],
+    ['damaged.crt', key, /:3:16: tls\.certificate: the certificate in .* is damaged/],
+  ];
+  for (const [certificate, keyFile, expected] of cases) {
+    await assert.rejects(certificateOf(settings(certificate, keyFile)), (error: unknown) => {
       assert.ok(error instanceof BadFile);
-      assert.match(error.message, /self-signed\.crt:1:1: this certificate cannot be used: .*\n.*belong together/s);
+      assert.match(error.message, expected);
+      assert.doesNotMatch(error.message, /DECODER|error:/);
       return true;
     });
   }
