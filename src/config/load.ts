@@ -1,5 +1,5 @@
-// Reads the settings: from the file named with --config, from ./postern.yaml, or the built-in demo. Called by the
-// commands and at a reload. Whatever is wrong comes out as one BadFile with all problems.
+// Reads the settings: from the file that is named, from ./postern.yaml, from /etc/postern/postern.yaml, or the built-in
+// demo. Called by the commands and at a reload. Whatever is wrong comes out as one BadFile with all problems.
 
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
@@ -14,8 +14,12 @@ import type { Settings } from './settings.ts';
 import { table } from './table.ts';
 
 export interface LoadOptions {
-  /** As given with --config. */
+  /** As given with --config, or in POSTERN_CONFIG. */
   readonly file?: string;
+  /** For whoever takes mail: a file that was chosen and names no domain is a mistake, and no wish for the demo. */
+  readonly mustTakeMail?: boolean;
+  /** Where a service has its settings; for tests. */
+  readonly systemFile?: string;
   /** Absolute. */
   readonly cwd: string;
 }
@@ -27,18 +31,34 @@ export interface Loaded {
 }
 
 export const SETTINGS_FILE = 'postern.yaml';
+export const SYSTEM_FILE = '/etc/postern/postern.yaml';
 
 /** Throws BadFile: nothing is half loaded (I9). */
-export function loadSettings({ file, cwd }: LoadOptions): Loaded {
-  const path = resolve(cwd, file ?? SETTINGS_FILE);
-  const shown = file ?? SETTINGS_FILE;
-  const text = readText(path, shown);
-  if (text === null && file === undefined) {
-    return { settings: parseWith('', '', { folders: foldersFor(cwd), world: thisMachine() }), file: null };
+export function loadSettings(options: LoadOptions): Loaded {
+  const { file, cwd } = options;
+  if (file !== undefined) {
+    const named = fileAt(file, options, true);
+    if (named === null) throw unreadable(file, 'there is no such file', `the path was taken from ${cwd}`);
+    return named;
   }
-  if (text === null) throw unreadable(shown, 'there is no such file', `the path was taken from ${cwd}`);
+  // A postern.yaml that lies here may change the ports of the demo and stay the demo; a service's names its domains.
+  const found = fileAt(SETTINGS_FILE, options, false) ?? fileAt(options.systemFile ?? SYSTEM_FILE, options, true);
+  return found ?? { settings: parseWith('', '', { folders: foldersFor(cwd), world: thisMachine() }), file: null };
+}
+
+/** null where there is no file. */
+function fileAt(shown: string, { cwd, mustTakeMail = false }: LoadOptions, isChosen: boolean): Loaded | null {
+  const path = resolve(cwd, shown);
+  const text = readText(path, shown);
+  if (text === null) return null;
   const place = { folders: { ...foldersFor(dirname(path)), file: path }, world: thisMachine() };
-  return { settings: parseWith(shown, text, place), file: path };
+  const settings = parseWith(shown, text, place);
+  if (settings.isDemo && isChosen && mustTakeMail) {
+    const hint =
+      'add your own, such as domains: {example.org: {nextHop: "smtp://10.0.0.5:25"}}; the demo needs no file';
+    throw unreadable(shown, 'found neither domains nor outgoing, expected whose mail is to be taken', hint);
+  }
+  return { settings, file: path };
 }
 
 /**
@@ -145,7 +165,7 @@ function readText(path: string, shown: string): Uint8Array | null {
     if (error instanceof BadFile) throw error;
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    const hint = code === 'EACCES' ? 'let the user that runs Postern read it' : '';
+    const hint = code === 'EACCES' ? 'let the user that runs Postern read it, and run this as that user' : '';
     throw unreadable(shown, `the file cannot be read (${code})`, hint);
   }
 }

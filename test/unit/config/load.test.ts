@@ -64,6 +64,39 @@ describe('loadSettings', () => {
     assert.deepEqual(settings.tls, { certificate: join(cwd, 'etc/mx.pem'), key: join(cwd, 'etc/mx.key') });
   });
 
+  it('takes the settings of a service where none are named and none lie here', () => {
+    const cwd = folder({ 'etc/postern.yaml': `data: ../var\n${ONE_DOMAIN}` });
+    const systemFile = join(cwd, 'etc/postern.yaml');
+    const { settings, file } = loadSettings({ cwd, systemFile });
+    assert.equal(file, systemFile);
+    assert.equal(settings.file, systemFile);
+    assert.equal(settings.data, join(cwd, 'var'));
+    writeFileSync(join(cwd, 'postern.yaml'), ONE_DOMAIN);
+    assert.equal(loadSettings({ cwd, systemFile }).file, join(cwd, 'postern.yaml'), 'what lies here comes first');
+    assert.equal(loadSettings({ cwd: folder(), systemFile: join(cwd, 'none') }).settings.isDemo, true);
+  });
+
+  it('does not start the demo from a file that was chosen and names no domain', () => {
+    const cwd = folder({
+      'etc/postern.yaml': 'hostname: mx.example.org\n',
+      'postern.yaml': '# the demo on other ports\n',
+    });
+    const [named, systemFile] = ['etc/postern.yaml', join(cwd, 'etc/postern.yaml')];
+    assert.equal(
+      failure(() => loadSettings({ cwd, file: named, mustTakeMail: true })),
+      [
+        'etc/postern.yaml:1:1: found neither domains nor outgoing, expected whose mail is to be taken',
+        '  add your own, such as domains: {example.org: {nextHop: "smtp://10.0.0.5:25"}}; the demo needs no file',
+      ].join('\n'),
+    );
+    assert.match(
+      failure(() => loadSettings({ cwd: folder(), systemFile, mustTakeMail: true })),
+      /neither domains nor outgoing/,
+    );
+    assert.equal(loadSettings({ cwd, mustTakeMail: true }).settings.isDemo, true, 'postern.yaml of this folder');
+    assert.equal(loadSettings({ cwd, file: named }).settings.isDemo, true, 'who takes no mail needs no domain');
+  });
+
   it('does not fall back to the demo where the named file is missing', () => {
     const cwd = folder({ 'postern.yaml': ONE_DOMAIN });
     assert.equal(
