@@ -2,9 +2,10 @@
 // text out. Every word of the mail is hostile: it goes through safeLine before it reaches a terminal.
 
 import type { State } from '../mail/disposition.ts';
+import { REPLIES, replyText } from '../mail/reply.ts';
 import { safeLine } from '../platform/terminal-text.ts';
 import type { CopyRow, EventRow, MessageRow } from '../store/schema.ts';
-import type { Traced } from './trace.ts';
+import { firstReason, type Traced } from './trace.ts';
 
 /** Findings told one by one, the heaviest first. */
 const FINDINGS_TOLD = 40;
@@ -27,9 +28,9 @@ export function traceStory(traced: Traced): string {
     ...judged(message),
     ...(message.reply === '' ? [] : [step(clock(message.ended_at), `we told the client: ${safeLine(message.reply)}`)]),
     '',
-    ...history(events),
+    ...history(events, message),
     '',
-    ...copies.slice(0, COPIES_TOLD).flatMap(now),
+    ...copies.slice(0, COPIES_TOLD).flatMap(copy => now(copy, message)),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -116,25 +117,48 @@ function finding(value: unknown): { points: number; line: string } {
   }
 }
 
-function history(events: readonly EventRow[]): string[] {
+function history(events: readonly EventRow[], message: MessageRow): string[] {
   const lines = events.slice(0, HISTORY_TOLD).map(event => {
     const copy = event.copy_id === null ? '' : ` copy ${event.copy_id.slice(event.copy_id.indexOf('-') + 1)}`;
     const who = event.who === 'postern' ? '' : ` by ${safeLine(event.who, 100)}`;
-    return step(moment(event.at), `${safeLine(event.what, 100)}${copy}${who}: ${safeLine(event.words)}`);
+    const words = wordsOf(event.what, event.words, message);
+    // `release begun` in the words of `release begun`.
+    const told = words.startsWith(event.what) ? '' : `: ${safeLine(words)}`;
+    return step(moment(event.at), `${safeLine(event.what, 100)}${copy}${who}${told}`);
   });
   const missing = events.length - lines.length;
   return missing === 0 ? lines : [...lines, step('', `and ${missing} more: see --json`)];
 }
 
-function now(copy: CopyRow): string[] {
-  const said = copy.host === '' ? safeLine(copy.words) : `${safeLine(copy.host, 255)} said: ${safeLine(copy.words)}`;
-  const next = NEXT[copy.state].replaceAll('ID', copy.copy_id);
+/** Of what we took and did not pass on, why; the books have what its sender was told, which was told above. */
+function wordsOf(state: string, words: string, message: MessageRow): string {
+  const isOurs = (state === 'held' || state === 'discarded') && words === message.reply;
+  return (isOurs && firstReason(message.reasons)) || words;
+}
+
+function now(copy: CopyRow, message: MessageRow): string[] {
+  const words = safeLine(wordsOf(copy.state, copy.words, message));
+  const said = copy.host === '' ? words : `${hostOf(copy.host)} said: ${words}`;
+  const isDenied = copy.host === '' && copy.words === DENIED;
+  const denied = message.direction === 'outgoing' ? DENIED_OUT : DENIED_IN;
+  const next = isDenied ? denied : NEXT[copy.state].replaceAll('ID', copy.copy_id);
   return [
     `Copy ${copy.copy_id} for <${safeLine(copy.rcpt, 300)}> is ${copy.state} since ${moment(copy.updated_at)}`,
     ...(said === '' ? [] : [`  ${said}`]),
     ...(next === '' ? [] : [`  ${next}`]),
   ];
 }
+
+/** A host by TCP says in its name whether it was spoken to by TLS. */
+function hostOf(host: string): string {
+  return safeLine(/^\w+:\/\/[^ ]+$/.test(host) ? `${host} (no TLS)` : host, 255);
+}
+
+const DENIED = replyText(REPLIES.relayDenied);
+const DENIED_OUT =
+  'The listener is trusted, but there was no `outgoing` in the settings: mail for domains that are not ours goes nowhere. Name a nextHop there.';
+const DENIED_IN =
+  'Its domain is none of `domains` in the settings, or the address names another host by %, ! or @: we relay to nobody else.';
 
 /** What a state means for whoever reads it, and what to do. */
 const NEXT: Readonly<Record<State, string>> = {

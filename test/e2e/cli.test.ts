@@ -56,6 +56,7 @@ test('what a running gateway is asked wrongly, it says no to, with a reason and 
     );
     assert.equal(said.code, 1);
   });
+  hop.steps = { dot: '250 2.0.0 queued as 4c2gXz1Wn5' };
   await t.test('a held copy twice', () => releasedTwice(postern));
   await t.test('a held copy whose next hop is away', () => releasedInVain(postern, hop));
 });
@@ -87,6 +88,16 @@ async function releasedTwice(postern: RunningPostern): Promise<void> {
   const first = await postern.cli('quarantine', 'release', copyId);
   assert.equal(first.code, 0, first.stderr);
   assert.match(first.stdout, /^Released .* said: 250 /);
+  // As it was read aloud, and as the next hop calls it.
+  assert.match((await postern.cli('trace', copyId.toUpperCase())).stdout, new RegExp(`Copy ${copyId} .* is released`));
+  assert.match(
+    (await postern.cli('trace', '4C2GXZ1WN5', '--since', '1h')).stdout,
+    /250 2\.0\.0 queued as 4c2gXz1Wn5 +held/,
+  );
+  assert.match(
+    (await postern.cli('trace', '4c2gXz1Wn5', '--since', 'noon')).stderr,
+    /^postern: --since noon: expected an age/,
+  );
   const second = await postern.cli('quarantine', 'release', copyId);
   assert.equal(second.code, 1);
   assert.match(second.stderr, new RegExp(`^postern: copy ${copyId} is released since .* said: 250 `));

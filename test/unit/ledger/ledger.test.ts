@@ -84,7 +84,7 @@ test('by address the newest come first: as recipient, sender, client, or Message
     await ledger.record(ledgerRecord({ id, from: i % 2 === 0 ? 'Me@Example.com' : 'x@example.org', to: [self] }));
   }
   const found = async (address: string, limit = 10) =>
-    (await traceByAddress(store, address, limit)).map(line => line.id);
+    (await traceByAddress(store, address, { limit })).map(line => line.id);
   assert.deepEqual(await found('me@example.com'), [ids[1], ids[2], ids[3], ids[5]]);
   assert.deepEqual(await found('<ME@example.com>', 2), [ids[1], ids[2]]);
   assert.deepEqual(await found('192.0.2.1', 3), ids.slice(0, 3));
@@ -158,7 +158,7 @@ test('addresses of any form go in and are found', async t => {
   const { store, ledger } = await books(t);
   const odd = '"o\'dd; -- \\"x"@example.com';
   await ledger.record(ledgerRecord({ id: newId(), to: [odd] }));
-  assert.equal((await traceByAddress(store, recipient(odd).address.text, 5)).length, 1);
+  assert.equal((await traceByAddress(store, recipient(odd).address.text, { limit: 5 })).length, 1);
 });
 
 test('unknownBefore: one of an earlier run, and one that ended so just now, are recognised', async t => {

@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { traceTable } from '../../../src/cli/trace-list.ts';
 import { createLedger } from '../../../src/ledger/ledger.ts';
 import { traceJson, traceStory } from '../../../src/ledger/story.ts';
-import { type Traced, traceByAddress, traceById } from '../../../src/ledger/trace.ts';
+import { type Traced, traceByAddress, traceById, traceByWords } from '../../../src/ledger/trace.ts';
 import { mailId } from '../../../src/mail/mail-id.ts';
 import type { LedgerRecord } from '../../../src/mail/ports.ts';
 import { silentLog } from '../../../src/platform/log.ts';
@@ -49,7 +49,7 @@ test('the story of a relayed message is told in order of time', async t => {
     'we told the client: 250 2.0.0 Ok: queued as 4711',
     'relayed copy 1: 250 2.0.0 Ok: queued as 4711',
     `Copy ${ID}-1 for <rcpt@example.com> is relayed since 2026-11-23 15:27:52.123`,
-    'smtp://10.0.0.5:25 said: 250 2.0.0 Ok: queued as 4711',
+    'smtp://10.0.0.5:25 (no TLS) said: 250 2.0.0 Ok: queued as 4711',
     'The next hop has it: look there.',
   ];
   let at = -1;
@@ -104,7 +104,7 @@ test('every word of the mail is hostile: none moves the cursor or makes a line o
     })),
     notes: [HOSTILE],
   });
-  const texts = [traceStory(traced), traceTable(await traceByAddress(store, 'rcpt@example.com', 5))];
+  const texts = [traceStory(traced), traceTable(await traceByAddress(store, 'rcpt@example.com', { limit: 5 }))];
   for (const text of texts) {
     assert.doesNotMatch(text, CONTROL);
     assert.doesNotMatch(text, /^Copy x is released/m);
@@ -146,7 +146,70 @@ test('the list has one line a copy, with a null sender written as such', async t
     t,
     ledgerRecord({ id: ID, from: '', to: ['a@example.com', 'b@example.com'], endedAt: AT }),
   );
-  const list = traceTable(await traceByAddress(store, '192.0.2.1', 10), 120);
+  const lines = await traceByAddress(store, '192.0.2.1', { limit: 10 });
+  const list = traceTable(lines, 160);
   assert.equal(list.split('\n').length, 3, 'titles and two copies');
-  assert.match(list, new RegExp(`^2026-11-23 15:27:52  ${ID}  held +1000.0  <> +b@example.com  Test of spam$`, 'm'));
+  const why = 'score 1000 reaches 8 \\(quarantine\\)';
+  const row = `^2026-11-23 15:27:52  ${ID}  held +1000.0  <> +b@example.com  ${why}  Test of spam$`;
+  assert.match(list, new RegExp(row, 'm'));
+  const narrow = traceTable(lines, 80);
+  assert.match(narrow, new RegExp(`^    ${why} \u00b7 Test of spam$`, 'm'));
+  for (const line of narrow.split('\n')) assert.ok(line.length <= 82, line);
+});
+
+test('the list says of a recipient that was refused what the next hop said', async t => {
+  const base = ledgerRecord({ id: ID, state: 'refused', words: '550 5.1.1 No such user', endedAt: AT });
+  const { store } = await books(t, { ...base, reply: '', entry: null, report: null, verdict: null });
+  const [line] = await traceByAddress(store, 'rcpt@example.com', { limit: 1 });
+  assert.equal(line?.why, '550 5.1.1 No such user');
+});
+
+test('a message is found by the next hop\u2019s queue id, and only in the time that was asked for', async t => {
+  const { store } = await books(t, record());
+  const ids = async (word: string, since?: number) => {
+    const lines = await traceByWords(store, word, { limit: 10, ...(since === undefined ? {} : { since }) });
+    return lines.map(({ id }) => id);
+  };
+  assert.deepEqual(await ids('4711'), [ID]);
+  assert.deepEqual(await ids('AS 4711'), [ID]);
+  assert.deepEqual(await ids('4712'), []);
+  assert.deepEqual(await ids('4%1'), [], 'no pattern');
+  assert.deepEqual(await ids('4711', AT - 1000), [ID]);
+  assert.deepEqual(await ids('4711', AT + 1000), []);
+  for (const [since, count] of [
+    [AT - 1000, 1],
+    [AT + 1000, 0],
+  ] as const) {
+    assert.equal((await traceByAddress(store, 'rcpt@example.com', { limit: 10, since })).length, count);
+  }
+});
+
+test('TLS to the next hop is told, and its absence', async t => {
+  const { traced } = await books(t, record());
+  const at = (host: string) => traceStory({ ...traced, copies: traced.copies.map(copy => ({ ...copy, host })) });
+  assert.match(at('smtp://10.0.0.5:25 (TLSv1.3)'), /smtp:\/\/10\.0\.0\.5:25 \(TLSv1\.3\) said: 250/);
+  assert.match(at('lmtp:/run/lmtp'), /lmtp:\/run\/lmtp said: 250/);
+});
+
+test('a held copy has the reason of the verdict, not what its sender was told', async t => {
+  const accepted = '250 2.6.0 Message accepted';
+  const story = traceStory((await books(t, ledgerRecord({ id: ID, words: accepted, endedAt: AT }))).traced);
+  assert.match(story, /held copy 1: score 1000 reaches 8 \(quarantine\)$/m);
+  assert.match(story, /is held since .*\n {2}score 1000 reaches 8 \(quarantine\)\n/);
+  assert.equal(story.split(accepted).length, 2, 'once: as what the client was told');
+});
+
+test('a release that has begun is said once', async t => {
+  const { traced } = await books(t, record());
+  const begun = { event_id: 9, message_id: ID, copy_id: `${ID}-1`, at: AT, who: 'root' };
+  const events = [...traced.events, { ...begun, what: 'release begun', words: 'release begun by root' }];
+  assert.match(traceStory({ ...traced, events }), /release begun copy 1 by root$/m);
+});
+
+test('of a recipient that was refused as relaying it says which setting decides', async t => {
+  const denied = ledgerRecord({ id: ID, state: 'refused', words: '550 5.7.1 Relaying denied', endedAt: AT });
+  const { traced } = await books(t, { ...denied, entry: null, report: null, verdict: null });
+  const from = (direction: string) => traceStory({ ...traced, message: { ...traced.message, direction } });
+  assert.match(from('outgoing'), /no `outgoing` in the settings/);
+  assert.match(from('incoming'), /none of `domains` in the settings/);
 });
