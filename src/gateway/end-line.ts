@@ -8,6 +8,7 @@ import type { Report } from '../mail/finding.ts';
 import type { MailId } from '../mail/mail-id.ts';
 import { replyText } from '../mail/reply.ts';
 import type { Session } from '../mail/session.ts';
+import { errorText } from '../platform/log.ts';
 import { safeLine } from '../platform/terminal-text.ts';
 import type { Acted } from './act/act.ts';
 import type { Asked } from './asked.ts';
@@ -82,6 +83,13 @@ export function messageFields(ended: Ended, end: MessageEnd): object {
 /** The one line of a transaction that ended without a message. */
 export function noMessageFields(ended: Ended): object {
   return whoFields(ended);
+}
+
+/** What an error says, once where its cause says the same. */
+export function whyOf(error: unknown): string {
+  const text = errorText(error);
+  const half = text.slice(0, (text.length - 2) / 2);
+  return text === `${half}: ${half}` ? half : text;
 }
 
 /** Of a MAIL that began no transaction. */

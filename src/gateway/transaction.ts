@@ -16,7 +16,7 @@ import { failpoint } from '../platform/failpoint.ts';
 import { errorText } from '../platform/log.ts';
 import { type Acted, act, refusalState } from './act/act.ts';
 import { type Asked, isSameRoute, refusedByUs, routeFor, unreachable } from './asked.ts';
-import { type Ended, messageFields, noMessageFields, type Unread } from './end-line.ts';
+import { type Ended, messageFields, noMessageFields, type Unread, whyOf } from './end-line.ts';
 import type { GatewayPorts, GatewayRules } from './gateway.ts';
 import { type Incoming, takeIn } from './intake/intake.ts';
 import { LineGuard } from './intake/line-guard.ts';
@@ -315,7 +315,7 @@ export class Transaction {
     const words = isGone ? 'the client had gone before the message was taken' : replyText(reply);
     const said = isGone ? '' : replyText(reply);
     const outline = this.#outline(said, { state, words, host: '' });
-    const notes = [errorText(error)];
+    const notes = [whyOf(error)];
     await this.#record({ ...outline, entry, report: null, verdict: null, notes });
     this.#logEnd(said, { state, entry, error });
     return reply;
@@ -372,7 +372,7 @@ export class Transaction {
     const outcome = verdict?.outcome ?? (state === 'deferred' ? 'failed' : state);
     const bytes = entry?.sizeBytes ?? this.#guard?.sizeBytes ?? 0;
     const ms = this.#ms;
-    const why = error === undefined ? '' : errorText(error);
+    const why = error === undefined ? '' : whyOf(error);
     const fields = messageFields(this.#ended(), { outcome, state, reply, bytes, report, acted, error: why, ms });
     this.#ports.log.info(fields, 'message');
     this.#ports.counted({ outcome, state, bytes, report, ms });

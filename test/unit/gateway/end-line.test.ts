@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { GatewayRules } from '../../../src/gateway/gateway.ts';
+import { MailError } from '../../../src/mail/error.ts';
 import { type LogLine, startTestGateway, TEST_RULES, type TestGateway } from '../../support/gateway.ts';
 import { LineClient } from '../../support/smtp-script.ts';
 import { waitFor } from '../../support/wait-for.ts';
@@ -162,6 +163,17 @@ test('the line of a message names all recipients, its own id and subject, and wh
     ['nobody@example.org'],
   );
   assert.deepEqual(gateway.recipients, ['relayed', 'refused', 'relayed']);
+});
+
+test('an error whose cause says the same is told once', async () => {
+  const { lines, gateway } = await told([FROM, 'RCPT TO:<user@example.org>', 'DATA', 'x\r\n.'], ({ steering }) => {
+    steering.scan = async () => {
+      throw new MailError('deferred', 'queue: away', { cause: new Error('queue: away') });
+    };
+  });
+  assert.equal(lines[0]?.error, 'queue: away');
+  assert.deepEqual(gateway.records[0]?.notes, ['queue: away']);
+  assert.equal(lines[0]?.outcome, 'failed');
 });
 
 test('a message that is too large is refused, with the bytes that came', async () => {
