@@ -110,7 +110,7 @@ function parsedCertificate(pem: string, file: string): X509Certificate {
 }
 
 function parsedKey(pem: string, file: string): KeyObject {
-  const hint = 'expected a PEM file, with -----BEGIN PRIVATE KEY-----';
+  const hint = 'expected a PEM file, with BEGIN PRIVATE KEY in its first line';
   if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) {
     throw new BadCertificate('key', `no private key in ${file}`, hint);
   }

