@@ -3,7 +3,7 @@
 
 import { Activity } from './assembly/activity.ts';
 import { clientRates } from './assembly/client-rates.ts';
-import { CONTROL_SOCKET, controlRoutes, NotStarted, type Reloaded, type Status } from './assembly/control.ts';
+import { CONTROL_SOCKET, controlRoutes, NotStarted, type Status } from './assembly/control.ts';
 import { type Daemons, startDaemons } from './assembly/daemons.ts';
 import { counterOf, type GatewayCounters, gatewayCounters, gatewayPorts, gatewayRules } from './assembly/gateway.ts';
 import {
@@ -19,6 +19,7 @@ import { certificateOf, claimFolder, newGreetingWord } from './assembly/identity
 import { checkFree, httpNamed, listenerNamed, whyNotListening } from './assembly/listening.ts';
 import { openRecords, type Records } from './assembly/records.ts';
 import { deliverBy } from './assembly/release.ts';
+import { type Reloaded, reloadedOf, reloadLine, silentHops } from './assembly/reloaded.ts';
 import { closeAll, Retired } from './assembly/retired.ts';
 import { createRoutes, type Routes } from './assembly/router.ts';
 import { createScanQueue, untilReady } from './assembly/scan-queue.ts';
@@ -118,11 +119,13 @@ export class Postern {
   async #start(): Promise<void> {
     const settings = this.#settings;
     const log = this.#log;
-    log.info({ version: VERSION, settings: maskedSettings(settings) }, 'starting');
+    // Who is started beside a running gateway says only that.
+    this.#later('folder', await claimFolder(settings.data));
+    log.info({ version: VERSION, file: settings.file }, 'starting');
+    log.debug({ settings: maskedSettings(settings) }, 'settings');
     // Whatever can be wrong with what people wrote is found before anything is started.
     const source = await readRulesAside(settings);
     const certificate = await certificateOf(settings);
-    this.#later('folder', await claimFolder(settings.data));
     await checkFree(settings);
     await this.#openControl(settings);
     this.#goOn();
@@ -267,6 +270,7 @@ export class Postern {
     });
     const rates = clientRates(settings, daemons.memoryUrl, this.#log);
     // From here on nothing can fail: all is exchanged in one turn of the event loop.
+    const before = { settings: this.#settings, rules: this.#version?.rules.source ?? source };
     const old = { routes: this.#routes, version: this.#version, scanners: this.#scanners, rates: this.#rates };
     [this.#settings, this.#routes, this.#version, this.#scanners] = [settings, routes, version, scanners];
     this.#rates = rates;
@@ -276,8 +280,9 @@ export class Postern {
     for (const listener of this.#listeners) listener.renew(this.#ports(), gatewayRules(settings), certificate);
     this.#retire(old);
     askHops(this.#routes, this.#log);
-    this.#log.info({ live, restart, rules: version.rules.digest }, 'reloaded');
-    return { live, restart, rules: this.#ruleSet() };
+    const reloaded = reloadedOf({ live, restart }, before, { settings, rules: source });
+    this.#log.info({ live, restart, ...reloadLine(reloaded), rules: version.rules.digest }, 'reloaded');
+    return { ...reloaded, silentHops: await silentHops(old.routes?.hopsBySettings, routes.hopsBySettings) };
   }
 
   /** What the new version does not use any more. */

@@ -7,6 +7,7 @@ import { BadFile } from '../platform/problem.ts';
 import type { FileQuarantine } from '../quarantine/quarantine.ts';
 import type { DeleteResult, Deliver, ReleaseResult } from '../quarantine/release.ts';
 import type { HealthReport } from './health.ts';
+import type { Reloaded } from './reloaded.ts';
 import type { TopSample } from './top.ts';
 import type { Waiting } from './waiting.ts';
 
@@ -24,14 +25,6 @@ export interface Status {
   readonly rules: { readonly digest: string; readonly count: number };
   readonly waiting: Waiting;
   readonly health: HealthReport;
-}
-
-export interface Reloaded {
-  /** What holds from now on. */
-  readonly live: readonly string[];
-  /** What waits for a restart. */
-  readonly restart: readonly string[];
-  readonly rules: { readonly digest: string; readonly count: number };
 }
 
 /** Thrown where a part is asked for that is not there yet: the socket answers before the start is done. */

@@ -1,7 +1,6 @@
 // One version of what judges mail: rules on their threads, scanners, and the formulas that bring all together. A reload
 // builds a whole new version beside the old one; a message is judged by one from its first phase to its last (I9).
 
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Settings } from '../config/settings.ts';
 import type { Scanner } from '../mail/ports.ts';
@@ -15,6 +14,7 @@ import type { RuleSource } from '../rules/model.ts';
 import { createCombine } from '../rules/report.ts';
 import type { RulesRead } from '../thread.ts';
 import { createExpander } from './expander.ts';
+import { ruleFolders } from './rule-folders.ts';
 
 /** Threads that read messages: one a core, and never so many that their heaps fill the memory. */
 export const EXPAND_THREADS = Math.min(8, availableParallelism());
@@ -27,13 +27,6 @@ const READ_WITHIN_MS = 9 * 60_000;
 
 export interface JudgeVersion extends JudgeParts {
   readonly rules: RuleSet;
-}
-
-/** Rule folders of the settings that are there; the site's default folder need not be. */
-export function ruleFolders(settings: Settings): string[] {
-  return settings.scanners.rules.folders
-    .filter(folder => !folder.mayBeMissing || existsSync(folder.path))
-    .map(folder => folder.path);
 }
 
 /** Throws BadFile with all that is wrong with the rules; nothing has been started then. */

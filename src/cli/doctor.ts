@@ -9,7 +9,7 @@ import { GatewayNotRunning } from '../platform/control-client.ts';
 import { green, red, yellow } from './colour.ts';
 import { NoError } from './exit.ts';
 import { type Page, withPage } from './manual.ts';
-import { ask, settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
+import { ask, settingsPlace, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
 import { startProgress } from './progress.ts';
 import { type Column, table } from './table.ts';
 import { print, printJson } from './terminal.ts';
@@ -35,7 +35,8 @@ export function doctorCommand(): Command {
 }
 
 async function doctor(options: WithConfig & WithJson): Promise<void> {
-  const { settings } = await settingsOf(options);
+  const { loadSettings } = await import('../config/load.ts');
+  const { settings } = loadSettings({ ...settingsPlace(options), mustTakeMail: true });
   const progress = startProgress(() => 'asking every part …');
   const parts = await examined(settings).finally(progress.stop);
   if (options.json === true) printJson({ parts });

@@ -7,7 +7,7 @@ import type { Loaded, LoadOptions } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Reader } from '../store/store.ts';
 import { withoutColour } from './colour.ts';
-import { NoError, UsageError } from './exit.ts';
+import { given, NoError, UsageError } from './exit.ts';
 
 export interface WithConfig {
   readonly config?: string;
@@ -18,7 +18,10 @@ export interface WithJson {
 }
 
 export function withConfig(command: Command): Command {
-  return command.option('-c, --config <file>', 'settings file; default ./postern.yaml, else the built-in demo');
+  return command.option(
+    '-c, --config <file>',
+    'settings file; default $POSTERN_CONFIG, else ./postern.yaml, /etc/postern/postern.yaml, or the built-in demo',
+  );
 }
 
 export function withJson(command: Command): Command {
@@ -41,12 +44,14 @@ export async function settingsOf(options: WithConfig): Promise<Loaded> {
 
 /** Where the settings of a command are. */
 export function settingsPlace({ config }: WithConfig): LoadOptions {
-  return { cwd: process.cwd(), ...(config === undefined ? {} : { file: resolve(config) }) };
+  // An empty one is as good as none: `POSTERN_CONFIG= postern check …`.
+  const named = config ?? (process.env['POSTERN_CONFIG'] || undefined);
+  return { cwd: process.cwd(), ...(named === undefined ? {} : { file: resolve(named) }) };
 }
 
 /** The usual reason is another folder, where the built-in settings hold. */
 const WHICH_SETTINGS =
-  '\n  these are the settings of the demo: if the gateway has others, name them with --config FILE';
+  '\n  these are the settings of the demo: if the gateway has others, name them with --config FILE or in POSTERN_CONFIG';
 
 /** Asks the running gateway; throws NoError with its words where it says no. */
 export async function ask(
@@ -112,5 +117,5 @@ function codeOf(error: unknown): string {
 export function wholeNumber(text: string, option: string, range: { min: number; max: number }): number {
   const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= range.min && value <= range.max) return value;
-  throw new UsageError(`${option} ${text}: expected a whole number from ${range.min} to ${range.max}`);
+  throw new UsageError(`${option} ${given(text)}: expected a whole number from ${range.min} to ${range.max}`);
 }

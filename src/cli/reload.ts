@@ -1,17 +1,21 @@
 // postern reload: the running gateway reads settings and rules again, as a whole or not at all.
 
 import { Command } from 'commander';
-import type { Reloaded } from '../assembly/control.ts';
+import type { Reloaded } from '../assembly/reloaded.ts';
+import { folderLine, unreadRules } from '../assembly/rule-folders.ts';
 import { BadFile, type Problem } from '../platform/problem.ts';
+import { safeLine } from '../platform/terminal-text.ts';
+import { yellow } from './colour.ts';
 import { type Page, withPage } from './manual.ts';
-import { ask, Refused, settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
+import { ask, Refused, settingsPlace, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
 import { print, printJson } from './terminal.ts';
 
 const PAGE: Page = {
   describes: `
 Takes new settings and rules as one version, for mail that comes from then on; messages under way end by the old one. On
 any problem nothing changes, and the problem is printed as "postern doctor" or "postern rules lint" would. Settings that
-need a restart are named. SIGHUP to the gateway does the same, with its words in the log.`,
+need a restart are named, and so are rules and domains that came or went, the folders that rules were read from, and next
+hops that are new and do not answer. SIGHUP to the gateway does the same, with its words in the log.`,
   examples: [{ run: 'postern reload', does: 'after a change of postern.yaml or of a rule' }],
 };
 
@@ -24,13 +28,45 @@ export function reloadCommand(): Command {
 
 async function reload(options: WithConfig & WithJson): Promise<void> {
   // Read here too, so that what is wrong is said before the gateway is asked.
-  const { settings } = await settingsOf(options);
+  const { loadSettings } = await import('../config/load.ts');
+  const { settings } = loadSettings({ ...settingsPlace(options), mustTakeMail: true });
   const reloaded = (await ask(settings, 'POST', '/reload').catch(badFile)) as Reloaded;
   if (options.json === true) return printJson(reloaded);
-  const { live, restart, rules } = reloaded;
-  print(`Rules: ${rules.count}, set ${rules.digest}.`);
-  print(live.length === 0 ? 'No setting has changed.' : `Changed: ${live.join(', ')}.`);
-  if (restart.length > 0) print(`Waiting for a restart of the gateway: ${restart.join(', ')}.`);
+  print(pageOf(reloaded, unreadRules(settings)));
+}
+
+/** What has changed, and what is wrong with it; `unread` is a warning, or ''. */
+export function pageOf(reloaded: Reloaded, unread: string): string {
+  const { live, restart, rules, ruleFolders, ruleChanges, domains, silentHops } = reloaded;
+  const { added, removed, changed } = ruleChanges;
+  const others = [
+    ...(added.length === 0 ? [] : [`+${added.length} ${some(added)}`]),
+    ...(removed.length === 0 ? [] : [`-${removed.length} ${some(removed)}`]),
+    ...(changed.length === 0 ? [] : [`changed: ${some(changed)}`]),
+  ];
+  const mail = [
+    ...(domains.gone.length === 0 ? [] : [`no longer ours: ${some(domains.gone)}`]),
+    ...(domains.added.length === 0 ? [] : [`new: ${some(domains.added)}`]),
+  ];
+  return [
+    `Rules: ${rules.count}, set ${rules.digest}${others.length === 0 ? '' : ` (${others.join('; ')})`}.`,
+    ...ruleFolders.map(folder => `  ${folderLine(folder)}`),
+    live.length === 0 ? 'No setting has changed.' : `Changed: ${some(live)}.`,
+    ...(mail.length === 0 ? [] : [`Domains: ${mail.join('; ')}.`]),
+    ...(restart.length === 0 ? [] : [`Waiting for a restart of the gateway: ${restart.join(', ')}.`]),
+    ...[...silentHops.map(words => `a new next hop does not answer: ${words}`), ...(unread === '' ? [] : [unread])].map(
+      words => `${yellow('warning:')} ${words}`,
+    ),
+  ].join('\n');
+}
+
+/** Of many names on one line; --json has all. */
+const NAMED_MAX = 10;
+
+function some(names: readonly string[]): string {
+  const more = names.length - NAMED_MAX;
+  const first = safeLine(names.slice(0, NAMED_MAX).join(', '), 2000);
+  return more > 0 ? `${first} and ${more} more` : first;
 }
 
 /** The gateway says problems as data; here they read as if the file had been checked here. */

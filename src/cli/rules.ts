@@ -4,10 +4,18 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
+import {
+  countedIn,
+  folderLine,
+  foldersRead,
+  type RuleFolderRead,
+  ruleFolders,
+  unreadRules,
+} from '../assembly/rule-folders.ts';
 import { BadFile, problemText } from '../platform/problem.ts';
 import type { Linted } from '../rules/load.ts';
 import { green, red, yellow } from './colour.ts';
-import { UsageError } from './exit.ts';
+import { given, UsageError } from './exit.ts';
 import { type Page, withPage } from './manual.ts';
 import { settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
 import { showWorking } from './progress.ts';
@@ -15,8 +23,9 @@ import { table } from './table.ts';
 import { print, printJson } from './terminal.ts';
 
 const WHERE = `
-Without FOLDER the folders of the settings are read: the shipped rules, then rules/local. Each FOLDER that is named is
-read after the shipped rules, in place of rules/local. docs/rules.md teaches the language.`;
+Without FOLDER the folders of the settings are read (scanners.rules.folders): the shipped rules, then rules/local beside the
+settings file. Each FOLDER that is named is read after the shipped rules, in place of rules/local. docs/rules.md teaches
+the language.`;
 
 const PAGE: Page = {
   describes: `
@@ -30,7 +39,8 @@ ${WHERE}`,
 const LINT_PAGE: Page = {
   describes: `
 Reads rule files as a compiler would, and prints every problem with its line, a caret and a hint; warnings too, such as
-an expression that is slow on hostile text.
+an expression that is slow on hostile text. In the end it lists the folders, with how many rules each has: one that does not
+exist, or has no rule, may not be the one you meant.
 ${WHERE}`,
   examples: [
     { run: 'postern rules lint', does: 'the rules of the settings' },
@@ -66,19 +76,26 @@ export function rulesCommand(): Command {
 
 async function lint(folders: readonly string[], options: WithConfig & WithJson): Promise<void> {
   const linted = await read(folders, options);
-  if (options.json === true) printJson({ problems: linted.problems, warnings: linted.warnings });
-  for (const warning of options.json === true ? [] : linted.warnings)
-    print(`${yellow('warning:')} ${problemText(warning)}`);
-  if (linted.source === null) throw new BadFile(options.json === true ? [] : linted.problems);
-  if (options.json !== true)
+  const { folders: found, unread } = linted;
+  if (options.json === true) {
+    printJson({ problems: linted.problems, warnings: linted.warnings, folders: found, unread });
+    if (linted.source === null) throw new BadFile([]);
+    return;
+  }
+  for (const warning of linted.warnings) print(`${yellow('warning:')} ${problemText(warning)}`);
+  if (linted.source !== null)
     print(`${green('fine:')} ${linted.source.rules.length} rules, set ${linted.source.digest}`);
+  for (const folder of found) print(`  ${folderLine(folder)}`);
+  if (unread !== '') print(`${yellow('warning:')} ${unread}`);
+  if (linted.source === null) throw new BadFile(linted.problems);
 }
 
 async function test(folders: readonly string[], options: WithConfig & WithJson): Promise<void> {
   const linted = await read(folders, options);
   if (options.json === true) {
     for (const { symbol, expects, problem } of linted.examples) printJson({ symbol, expects, problem });
-  } else print(summary(linted));
+  } else if (linted.examples.length > 0 || linted.source !== null) print(summary(linted));
+  // Otherwise nothing was tried: a rule that cannot be read is the whole answer.
   if (linted.source === null) throw new BadFile(options.json === true ? [] : linted.problems);
 }
 
@@ -108,16 +125,25 @@ function summary({ examples }: Linted): string {
   return rows.length === 0 ? total : `${table(columns, rows)}\n${total}`;
 }
 
-async function read(folders: readonly string[], options: WithConfig): Promise<Linted> {
+interface Read extends Linted {
+  readonly folders: readonly RuleFolderRead[];
+  /** A warning, '' for none. */
+  readonly unread: string;
+}
+
+async function read(folders: readonly string[], options: WithConfig): Promise<Read> {
   const { lintRules } = await import('../rules/load.ts');
-  const { ruleFolders } = await import('../assembly/scanning.ts');
   const { settings } = await settingsOf(options);
-  if (folders.length === 0) return linted(() => lintRules(ruleFolders(settings)));
+  if (folders.length === 0) {
+    const found = linted(() => lintRules(ruleFolders(settings)));
+    return { ...found, folders: foldersRead(settings, found.files), unread: unreadRules(settings) };
+  }
   const shipped = settings.scanners.rules.folders
     .filter(folder => folder.kind === 'shipped')
     .map(folder => folder.path);
   const named = folders.map(folderOf);
-  return linted(() => lintRules([...shipped, ...named]));
+  const found = linted(() => lintRules([...shipped, ...named]));
+  return { ...found, folders: countedIn([...shipped, ...named], found.files), unread: '' };
 }
 
 /** Some 5 ms a rule with its examples, all in one go. */
@@ -135,5 +161,5 @@ function folderOf(path: string): string {
   const found = statSync(folder, { throwIfNoEntry: false });
   if (found?.isDirectory() === true) return folder;
   const hint = found === undefined ? 'there is no such folder' : 'this is a file; name the folder that it lies in';
-  throw new UsageError(`${path}: ${hint}`);
+  throw new UsageError(`${given(path)}: ${hint}`);
 }

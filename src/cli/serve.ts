@@ -12,6 +12,7 @@ import { createLog, errorText, type Log } from '../platform/log.ts';
 import { makeFolder } from '../platform/safe-file.ts';
 import { bold, dim } from './colour.ts';
 import { NoError } from './exit.ts';
+import { readableLine } from './log-lines.ts';
 import { type Page, withPage } from './manual.ts';
 import { settingsPlace, type WithConfig, withConfig } from './options.ts';
 import { print } from './terminal.ts';
@@ -22,8 +23,9 @@ Runs the gateway in the foreground until it is told to stop, and starts its redi
 settings do not name others. SIGTERM and SIGINT stop it in order: no new connections, transactions under way end, then
 the parts. SIGHUP reads settings and rules again, as "postern reload" does.
 
-The log goes to standard error, one JSON object a line. Without domains in the settings it is the demo: mail for
-demo.example goes into data/mailbox, the log into data/postern.log, and the first start sends samples through it.
+The log goes to standard error, one JSON object a line; on a terminal it is lines to read. Without settings it is the demo:
+mail for demo.example goes into data/mailbox, the log into data/postern.log, and the first start sends samples through it.
+Settings that are named and have neither domains nor outgoing are an error.
 
 To listen on port 25 it must be root, have the capability CAP_NET_BIND_SERVICE, or the machine must allow it: sysctl
 net.ipv4.ip_unprivileged_port_start=25`,
@@ -46,10 +48,10 @@ export function serveCommand(): Command {
 
 async function serve(options: WithConfig): Promise<void> {
   const { loadSettings } = await import('../config/load.ts');
-  const read = () => loadSettings(settingsPlace(options));
+  const read = () => loadSettings({ ...settingsPlace(options), mustTakeMail: true });
   const { settings, file } = read();
   await makeData(settings.data);
-  const log = settings.isDemo ? demoLog(settings) : createLog(settings.log.level);
+  const log = settings.isDemo ? demoLog(settings) : usualLog(settings);
   if (failpointFolder() !== '') {
     log.warn(
       { folder: failpointFolder() },
@@ -89,6 +91,12 @@ function demoLog({ data, log }: Settings): Log {
   return createLog(log.level, line => file.write(line));
 }
 
+/** JSON for whoever collects it; lines to read for somebody who looks on. */
+function usualLog({ log }: Settings): Log {
+  if (process.stderr.isTTY !== true) return createLog(log.level);
+  return createLog(log.level, line => process.stderr.write(readableLine(line)));
+}
+
 /** Resolves when the gateway was told to stop and has stopped. */
 function untilTold(postern: Postern, log: Log): Promise<void> {
   return new Promise(resolve => {
@@ -118,7 +126,10 @@ function addresses(postern: Postern, settings: Settings, file: string | null): s
   const places = postern.places.map(({ name, host, port }) => `  ${`SMTP ${name}`.padEnd(15)}  ${host}:${port}`);
   const { http } = settings;
   const pages = http === 'off' ? [] : [`  health, metrics  http://${http.host}:${http.port}/health`];
-  const from = file === null ? 'the built-in demo settings' : shown(file);
+  const which = settings.isDemo
+    ? `${file === null ? '' : `${shown(file)} names no domain: `}the built-in demo settings`
+    : '';
+  const from = which === '' && file !== null ? shown(file) : which;
   return [
     bold(`Postern is running (${from}):`),
     ...places,

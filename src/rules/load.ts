@@ -10,7 +10,7 @@ import { YAML_MAX_BYTES } from '../platform/yaml.ts';
 
 import type { Example } from './example.ts';
 import { type Entry, type GroupEntry, RULE_KEYS, type RuleFile, readRuleFile } from './file.ts';
-import { FILES_MAX, type Group, RULES_MAX, type Rule, type RuleSource } from './model.ts';
+import { FILES_MAX, type Group, RULES_MAX, type Rule, type RuleFileRead, type RuleSource } from './model.ts';
 import { suggest } from './operator.ts';
 import { circles } from './order.ts';
 import { PROBLEMS_MAX } from './place.ts';
@@ -24,6 +24,7 @@ export interface Linted {
   /** What is allowed, but better mended. */
   readonly warnings: readonly Problem[];
   readonly examples: readonly ExampleResult[];
+  readonly files: readonly RuleFileRead[];
 }
 
 /** One text of a rule file; `folder` counts from 0, and a later folder wins. */
@@ -55,7 +56,8 @@ export function lintRules(folders: readonly string[]): Linted {
 
 /** The same for texts that are in memory. */
 export function lintTexts(texts: readonly RuleText[], problems: Problem[] = []): Linted {
-  const files = texts.map(({ folder, file, text }) => ({ folder, ...readRuleFile(file, text, problems) }));
+  const files = texts.map(({ folder, file, text }) => ({ folder, file, ...readRuleFile(file, text, problems) }));
+  const read = files.map(({ file, entries }) => ({ file, rules: entries.length }));
   const joined = new Joined();
   for (const file of files) joined.add(file, file.folder);
   const { entries, groups, examples } = joined;
@@ -67,14 +69,20 @@ export function lintTexts(texts: readonly RuleText[], problems: Problem[] = []):
     { standing: [...entries.values()], groups, isWhole: files.every(file => file.isWhole) },
     problems,
   );
-  const source: RuleSource = { rules, groups: [...groups.values()], digest: digestOf(rules, groups) };
-  if (problems.length > 0) return { source: null, problems: firstOf(problems), warnings, examples: [] };
+  const source: RuleSource = { rules, groups: [...groups.values()], digest: digestOf(rules, groups), files: read };
+  if (problems.length > 0) return { source: null, problems: firstOf(problems), warnings, examples: [], files: read };
   const results = runExamples(source, examples);
   const failed = results
     .filter(result => result.problem !== null)
     .map(result => result.problem)
     .filter(problem => problem !== null);
-  return { source: failed.length > 0 ? null : source, problems: firstOf(failed), warnings, examples: results };
+  return {
+    source: failed.length > 0 ? null : source,
+    problems: firstOf(failed),
+    warnings,
+    examples: results,
+    files: read,
+  };
 }
 
 /** As they stand in the files, and not more than anybody reads. */

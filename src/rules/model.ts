@@ -68,4 +68,12 @@ export interface RuleSource {
   readonly groups: readonly Group[];
   /** 12 hex digits. */
   readonly digest: string;
+  /** Where they were read, in the order of reading. */
+  readonly files: readonly RuleFileRead[];
+}
+
+export interface RuleFileRead {
+  readonly file: string;
+  /** Entries: rules, and changes of rules that stand in an earlier folder. */
+  readonly rules: number;
 }
