@@ -94,7 +94,7 @@ function closingWith(scanner: Scanner, stop: () => void): Scanner {
   };
 }
 
-function clamav({ settings, clamdSocket, hasOnlyOwnSignatures }: ScannerParts): Scanner[] {
+function clamav({ settings, clamdSocket, hasOnlyOwnSignatures, log }: ScannerParts): Scanner[] {
   const { enabled, address, maxBytes } = settings.scanners.clamav;
   if (!enabled) return [];
   const isEmbedded = address.kind === 'embedded';
@@ -104,7 +104,15 @@ function clamav({ settings, clamdSocket, hasOnlyOwnSignatures }: ScannerParts): 
     maxConcurrent: CLAMD_THREADS,
     maxBytesInFlight: settings.limits.bytesInFlight,
     hasOnlyOwnSignatures: () => isEmbedded && hasOnlyOwnSignatures(),
+    ownSignaturesSuffice: settings.isDemo || isMadeForTests(log),
     maxSignatureAgeMs: SIGNATURE_AGE_MAX_MS,
   });
   return [scanner];
+}
+
+/** Tests run where freshclam never has: for them clamd's signature of the test file is enough. */
+function isMadeForTests(log: Log): boolean {
+  const isSo = process.env['POSTERN_TEST_SIGNATURES'] === 'enough';
+  if (isSo) log.warn({}, 'POSTERN_TEST_SIGNATURES is set: mail passes unseen by clamd, no place for real mail');
+  return isSo;
 }

@@ -3,11 +3,12 @@
 import type { Settings } from '../config/settings.ts';
 import { sendTestMail } from '../delivery/test-mail.ts';
 import { traceById } from '../ledger/trace.ts';
+import type { Health } from '../mail/ports.ts';
 import { rfc5322Date } from '../mail/stamp.ts';
 import type { Postern } from '../main.ts';
 import { pause } from '../platform/deadline.ts';
 import { errorText } from '../platform/log.ts';
-import { bold, dim } from './colour.ts';
+import { bold, dim, yellow } from './colour.ts';
 import { commandName } from './command-name.ts';
 import { type Sample, samples } from './samples.ts';
 import { table } from './table.ts';
@@ -37,7 +38,24 @@ export async function runSamples(postern: Postern, settings: Settings): Promise<
     { title: `LOOK: ${command} …` },
   ] as const;
   const look = rows[0]?.at(-1) ?? 'doctor';
-  return `${table(columns, rows)}\n\nThe story of the first one: ${bold(`${command} ${look}`)}`;
+  const story = `The story of the first one: ${bold(`${command} ${look}`)}`;
+  const { parts } = await postern.health();
+  return [
+    table(columns, rows),
+    '',
+    story,
+    ...(parts.some(isWithoutSignatures) ? ['', ...UNPROTECTED.map(yellow)] : []),
+  ].join('\n');
+}
+
+/** The demo goes on all the same; a gateway with domains of its own would defer all mail. */
+const UNPROTECTED = [
+  'The virus scanner knows the test virus and no other: run freshclam before real mail comes.',
+  'Until then a gateway with settings of your own tells senders to come back later.',
+];
+
+function isWithoutSignatures({ part, says }: Health): boolean {
+  return (part === 'clamav' || part === 'clamd') && /no virus signatures/i.test(says);
 }
 
 async function untilScannersAnswer(postern: Postern): Promise<void> {
@@ -45,7 +63,7 @@ async function untilScannersAnswer(postern: Postern): Promise<void> {
   while (Date.now() < until) {
     const { parts } = await postern.health();
     const waited = parts.filter(part => part.part === 'clamav' || part.part === 'clamd');
-    if (waited.every(part => part.level !== 'down' || /no virus signatures/i.test(part.says))) return;
+    if (waited.every(part => part.level !== 'down' || isWithoutSignatures(part))) return;
     await pause(1000);
   }
 }

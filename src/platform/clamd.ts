@@ -58,6 +58,8 @@ export async function createClamd(options: ClamdOptions): Promise<Clamd> {
   await writeSafely(join(own, 'postern-test.ndb'), `${testSignature()}\n`);
   let text = '';
   let found: 'installed' | 'none' = 'none';
+  /** The one that runs knows the old ones. */
+  let isChanging = false;
   let watch: NodeJS.Timeout | undefined;
 
   async function configure(): Promise<void> {
@@ -92,15 +94,24 @@ export async function createClamd(options: ClamdOptions): Promise<Clamd> {
     const now = (await hasSignatures(options.signatures)) ? 'installed' : 'none';
     if (now === found) return;
     options.log.warn({ child: 'clamd', was: found, now }, 'virus signatures have changed, starting clamd again');
-    await configure();
-    await child.restart();
+    isChanging = true;
+    try {
+      await configure();
+      await child.restart();
+    } finally {
+      isChanging = false;
+    }
   }
 
   return {
     socketPath: socket,
-    signatures: () => found,
+    signatures: () => (isChanging ? 'none' : found),
     start: async () => {
       await configure();
+      if (found === 'none') {
+        const next = 'run freshclam: what it brings is used without a restart';
+        options.log.warn({ child: 'clamd', folder: options.signatures, next }, 'no virus signatures');
+      }
       watch ??= setInterval(() => {
         lookForSignatures().catch(error => options.log.error({ err: errorText(error) }, 'clamd signatures'));
       }, options.lookEveryMs ?? SIGNATURES_EVERY_MS);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
+import { hasSignatures } from '../../src/platform/clamd.ts';
 import { childPid, endChildrenAfter } from '../support/children.ts';
 import { type ClamdMode, startFakeClamd } from '../support/fake-clamd.ts';
 import { startFakeHop } from '../support/fake-hop.ts';
@@ -70,6 +71,37 @@ test('I8: the embedded clamd killed or stopped: mail is deferred, and flows agai
   });
   await postern.stop();
   assert.equal(postern.child.exitCode, 0);
+});
+
+test('I8: the embedded clamd without virus signatures: the policy decides, and the log says what to do', async t => {
+  if (!needs(t, 'redis-server', 'clamd')) return;
+  if (await hasSignatures('/var/lib/clamav')) return t.skip('this machine has virus signatures');
+  const hop = await startFakeHop();
+  t.after(() => hop.stop());
+  const postern = await startPostern(t, {
+    settings: [
+      'domains:',
+      `  example.org: {nextHop: "${hop.smtp}"}`,
+      `  example.net: {nextHop: "${hop.smtp}", policy: open}`,
+      'policies: {open: {unavailable: {clamav: accept}}}',
+      'diskReserve: 0B',
+      `scanners: {${OTHERS_OFF}}`,
+    ].join('\n'),
+    environment: { POSTERN_TEST_SIGNATURES: '' },
+  });
+  endChildrenAfter(t, join(postern.folder, 'data'));
+  const send = (to: string, content: Buffer | string) => sendMail(postern.port, { to, content });
+  await waitFor('the warning', () => /"msg":"no virus signatures"/.test(postern.log()));
+  await waitFor('clamd to have started', () => /"child":"clamd".*child is ready/.test(postern.log()), 60_000);
+  assert.match(await send('user@example.org', message('to be checked', 'hello')), NOT_CHECKED);
+  assert.equal(hop.messages.length, 0);
+  assert.match(await send('user@example.net', message('to be checked', 'hello')), /^250 /);
+  assert.match(hop.messages[0]?.bytes.toString() ?? '', /unavailable=clamav/);
+  const story = await postern.cli('trace', 'user@example.org', '--json');
+  assert.match(story.stdout, /"state":"deferred"/);
+  // What it does know is found.
+  assert.match(await send('user@example.net', withEicar('virus')), /^250 /);
+  assert.equal(hop.messages.length, 1, 'held');
 });
 
 const RUBBISH: readonly ClamdMode[] = ['dead', 'early', 'stall', 'deaf', 'reset', 'garbage', 'half', 'enormous'];

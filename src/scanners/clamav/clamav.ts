@@ -18,8 +18,10 @@ export interface ClamavOptions {
   readonly maxConcurrent: number;
   /** Bytes of all messages that are with clamd at once; it keeps each in a temporary file. */
   readonly maxBytesInFlight: number;
-  /** clamd was started by us and has nothing but our own test signature now. */
+  /** clamd was started by us and has nothing but our own test signature now: that is no answer, and the policy decides. */
   readonly hasOnlyOwnSignatures: () => boolean;
+  /** For the demo, which starts at once: it goes on, and every report says so. */
+  readonly ownSignaturesSuffice?: boolean;
   /** Signatures older than this make health `degraded`. */
   readonly maxSignatureAgeMs: number;
   /** Epoch milliseconds; for tests. */
@@ -98,8 +100,13 @@ class Clamav implements Scanner {
     return this.#options.hasOnlyOwnSignatures() || (this.#version !== null && this.#version.database === null);
   }
 
-  /** Every report of such a host says so: what came through may hold any virus. */
+  /**
+   * What clamd cannot know is no clean message (I8). A clamd of the administrator's without ClamAV's own signatures has
+   * those that it was given, or it would not run: every report says so, and no more.
+   */
   #remark(): readonly Finding[] {
+    const { hasOnlyOwnSignatures, ownSignaturesSuffice = false } = this.#options;
+    if (!ownSignaturesSuffice && hasOnlyOwnSignatures()) return [unavailable(PART, NO_SIGNATURES)];
     return this.#hasNoSignatures() ? [hit('CLAMAV_NO_SIGNATURES', NO_SIGNATURES, 0)] : [];
   }
 }

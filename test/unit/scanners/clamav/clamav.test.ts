@@ -66,9 +66,21 @@ describe('with a real clamd', () => {
     }
   });
 
-  test('no signatures is said of every message, and health is down', async t => {
+  test('our own test signature alone is no answer: the policy decides, and what it finds is found', async t => {
     if (!needs(t, 'clamd')) return;
-    const [remark, ...others] = await scan('Subject: hello\r\n\r\n', { hasOnlyOwnSignatures: () => true });
+    const missing = { kind: 'unavailable', scanner: 'clamav', reason: 'no virus signatures: run freshclam' };
+    const hasOnlyOwnSignatures = () => true;
+    assert.deepEqual(await scan('Subject: hello\r\n\r\n', { hasOnlyOwnSignatures }), [missing]);
+    assert.deepEqual(await scan('', { hasOnlyOwnSignatures }), [missing]);
+    const [found, ...others] = await scan(EICAR, { hasOnlyOwnSignatures });
+    assert.equal(found?.kind, 'malware');
+    assert.deepEqual(others, [missing]);
+  });
+
+  test('no signatures is said of every message where the demo goes on without, and health is down', async t => {
+    if (!needs(t, 'clamd')) return;
+    const demo = { hasOnlyOwnSignatures: () => true, ownSignaturesSuffice: true };
+    const [remark, ...others] = await scan('Subject: hello\r\n\r\n', demo);
     assert.ok(remark?.kind === 'hit' && others.length === 0);
     assert.deepEqual([remark.symbol, remark.evidence], ['CLAMAV_NO_SIGNATURES', 'no virus signatures: run freshclam']);
     const scanner = createClamav({ ...OPTIONS, address: { path: clamd?.path ?? '' } });
