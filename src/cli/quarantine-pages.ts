@@ -28,10 +28,15 @@ cut. ${ITEM.replace(', as "list" shows it', ', for the other commands')}`,
 
 export const SHOW_PAGE: Page = {
   describes: `
-${ITEM} What the message says is made safe for the terminal: control characters and the like are written as \\x1b.`,
+${ITEM} What the message says is made safe for the terminal: control characters and the like are written as \\x1b.
+With --raw it is the message itself, as it came, without what Postern puts on top.`,
   examples: [
     { run: 'postern quarantine show 01k9x2m4q8a7b3c5d6-1', does: 'why it is held, its headers and its text' },
     { run: 'postern quarantine show 01k9x2m4q8a7b3c5d6-1 | more', does: 'page by page' },
+    {
+      run: 'postern quarantine show 01k9x2m4q8a7b3c5d6-1 --raw | postern check -',
+      does: 'what the rules of today think of it',
+    },
   ],
 };
 

@@ -8,12 +8,13 @@ import { Command } from 'commander';
 import type { State } from '../mail/disposition.ts';
 import { type CopyId, isCopyId, isMailId } from '../mail/mail-id.ts';
 import { errorText } from '../platform/log.ts';
-import { safeLine } from '../platform/terminal-text.ts';
+import { safeLine, safeText } from '../platform/terminal-text.ts';
 import { ItemFiles } from '../quarantine/item-files.ts';
 import { type Item, type ItemFilter, listItems } from '../quarantine/item-rows.ts';
 import { itemPage } from '../quarantine/listing.ts';
 import type { ReleaseResult } from '../quarantine/release.ts';
-import { NoError, UsageError } from './exit.ts';
+import { sinceOf } from './age.ts';
+import { given, NoError, UsageError } from './exit.ts';
 import { withPage } from './manual.ts';
 import {
   ask,
@@ -28,12 +29,15 @@ import {
 } from './options.ts';
 import { startProgress } from './progress.ts';
 import { DELETE_PAGE, LIST_PAGE, QUARANTINE_PAGE, RELEASE_PAGE, SHOW_PAGE } from './quarantine-pages.ts';
+import { printRaw } from './raw-message.ts';
 import { table } from './table.ts';
 import { print, printJson } from './terminal.ts';
 
 const STATES: readonly State[] = ['held', 'releasing', 'released', 'deleted'];
 /** A message's text on a screen; the file has the rest. */
 const READ_MAX = 8 * 1024 * 1024;
+/** Why one of several copies was refused: our words and the next hop's. */
+const SAID_MAX = 2000;
 
 interface ListOptions extends WithConfig, WithJson {
   readonly recipient?: string;
@@ -62,6 +66,8 @@ export function quarantineCommand(): Command {
   const showCommand = new Command('show')
     .description('one copy: why it is held, its headers and its text')
     .argument('<id>')
+    .option('--raw', 'the message itself, byte for byte as it came, to a file or a pipe')
+    .option('--force', 'with --raw: also to a terminal')
     .action(show);
   const releaseCommand = new Command('release')
     .description('pass held copies on to their next hop, unfiltered')
@@ -100,9 +106,9 @@ async function list(options: ListOptions): Promise<void> {
     table(
       [
         { title: 'ID' },
-        { title: 'HELD (UTC)' },
-        { title: 'CLASS' },
-        { title: 'SCORE', align: 'right' },
+        { title: 'HELD (UTC)', spare: 3 },
+        { title: 'CLASS', spare: 2 },
+        { title: 'SCORE', align: 'right', spare: 1 },
         { title: 'FROM', narrow: 'middle' },
         { title: 'TO', narrow: 'middle' },
         { title: 'SUBJECT', narrow: 'below' },
@@ -128,33 +134,31 @@ function row(item: Item): string[] {
 function filterOf({ recipient, sender, since, state, limit }: ListOptions): ItemFilter {
   const wanted = STATES.find(known => known === state);
   if (state !== undefined && wanted === undefined) {
-    throw new UsageError(`--state ${state}: expected one of ${STATES.join(', ')}`);
+    throw new UsageError(`--state ${given(state)}: expected one of ${STATES.join(', ')}`);
   }
   return {
     limit: wholeNumber(limit, '--limit', { min: 1, max: 1000 }),
     ...(recipient === undefined ? {} : { recipient }),
     ...(sender === undefined ? {} : { sender: sender === '<>' ? '' : sender }),
-    ...(since === undefined ? {} : { since: Date.now() - ageMs(since) }),
+    ...(since === undefined ? {} : { since: sinceOf(since) }),
     ...(wanted === undefined ? {} : { states: [wanted] }),
   };
 }
 
-const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function ageMs(text: string): number {
-  const [, count = '', unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
-  const size = UNITS[unit];
-  if (size === undefined) throw new UsageError(`--since ${text}: expected an age such as 30m, 12h or 7d`);
-  return Number(count) * size;
+interface ShowOptions extends WithConfig, WithJson {
+  readonly raw?: boolean;
+  readonly force?: boolean;
 }
 
-async function show(id: string, options: WithConfig & WithJson): Promise<void> {
+async function show(id: string, options: ShowOptions): Promise<void> {
   const copy = copyIdOf(id);
+  if (options.raw === true && options.json === true) throw new UsageError('show: either --raw or --json');
   const { settings } = await settingsOf(options);
   const { showItem } = await import('../quarantine/quarantine.ts');
   const files = new ItemFiles(join(settings.data, 'quarantine'));
   const shown = await withRecords(settings, reader => showItem(reader, files, copy));
   if (shown === null) throw new NoError(`no copy ${copy} in quarantine (postern quarantine list shows what is there)`);
+  if (options.raw === true) return printRaw(shown.path, options.force === true);
   const bytes = await readFile(shown.path).catch(() => null);
   const { readMessage } = await import('../message/read.ts');
   const { DEFAULT_LIMITS } = await import('../message/limits.ts');
@@ -206,7 +210,7 @@ async function each(
         if (error instanceof Refused && options.json === true) printJson(error.body);
         const no = refusal(error);
         // Who asked for one copy hears it as the last word; who asked for many hears each in its place.
-        if (copies.length > 1) process.stderr.write(`postern: ${copyId}: ${no.message}\n`);
+        if (copies.length > 1) process.stderr.write(`postern: ${copyId}: ${safeText(no.message, SAID_MAX)}\n`);
         failed.push(no);
       }
       done++;
@@ -240,5 +244,5 @@ function copyIdOf(id: string): CopyId {
   const hint = isMailId(id)
     ? `that is a message; a copy of it is ${id}-1`
     : 'expected an id such as 01k9x2m4q8a7b3c5d6-1';
-  throw new UsageError(`${id.slice(0, 100)}: ${hint} (postern quarantine list shows them)`);
+  throw new UsageError(`${given(id)}: ${hint} (postern quarantine list shows them)`);
 }

@@ -85,6 +85,8 @@ async function releasedTwice(postern: RunningPostern): Promise<void> {
   assert.match(await sendMail(postern.port, { content: withEicar('held') }), /^250/);
   const [line = ''] = (await postern.cli('quarantine', 'list', '--json')).stdout.split('\n');
   const { copyId } = JSON.parse(line) as { copyId: string };
+  const raw = await postern.cli('quarantine', 'show', copyId, '--raw');
+  assert.equal(raw.stdout, withEicar('held').toString().replace(/\r?\n/g, '\r\n'), 'byte for byte what came');
   const first = await postern.cli('quarantine', 'release', copyId);
   assert.equal(first.code, 0, first.stderr);
   assert.match(first.stdout, /^Released .* said: 250 /);

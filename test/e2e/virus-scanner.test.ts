@@ -75,7 +75,6 @@ test('I8: the embedded clamd killed or stopped: mail is deferred, and flows agai
 
 test('I8: the embedded clamd without virus signatures: the policy decides, and the log says what to do', async t => {
   if (!needs(t, 'redis-server', 'clamd')) return;
-  if (await hasSignatures('/var/lib/clamav')) return t.skip('this machine has virus signatures');
   const hop = await startFakeHop();
   t.after(() => hop.stop());
   const postern = await startPostern(t, {
@@ -91,8 +90,11 @@ test('I8: the embedded clamd without virus signatures: the policy decides, and t
   });
   endChildrenAfter(t, join(postern.folder, 'data'));
   const send = (to: string, content: Buffer | string) => sendMail(postern.port, { to, content });
-  await waitFor('the warning', () => /"msg":"no virus signatures"/.test(postern.log()));
-  await waitFor('clamd to have started', () => /"child":"clamd".*child is ready/.test(postern.log()), 60_000);
+  await waitFor('clamd to have started', () => /"child":"clamd".*child is ready/.test(postern.log()), 120_000);
+  // A machine where freshclam has run: then it must not say so.
+  const hasSome = await hasSignatures('/var/lib/clamav');
+  assert.equal(/"msg":"no virus signatures"/.test(postern.log()), !hasSome);
+  if (hasSome) return assert.match(await send('user@example.org', message('to be checked', 'hello')), /^250 /);
   assert.match(await send('user@example.org', message('to be checked', 'hello')), NOT_CHECKED);
   assert.equal(hop.messages.length, 0);
   assert.match(await send('user@example.net', message('to be checked', 'hello')), /^250 /);
