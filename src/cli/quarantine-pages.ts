@@ -18,7 +18,7 @@ gateway.`,
 export const LIST_PAGE: Page = {
   describes: `
 One line a copy, the newest first. Where the terminal is narrow the subject stands below the line; in a pipe nothing is
-cut. ${ITEM.replace(', as "list" shows it', ', for the other commands')}`,
+cut, unless COLUMNS tells how wide it is. ${ITEM.replace(', as "list" shows it', ', for the other commands')}`,
   examples: [
     { run: 'postern quarantine list', does: 'the newest that are held' },
     { run: 'postern quarantine list --recipient user@example.org --since 2d', does: 'for one recipient, of two days' },

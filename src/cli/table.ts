@@ -14,6 +14,11 @@ export interface Column {
    */
   readonly narrow?: 'wrap' | 'end' | 'middle' | 'below';
   readonly align?: 'right';
+  /**
+   * Columns go where there is no room for all of them: the one with the lowest number first, then numbers (aligned to the
+   * right), then from the right. The first column stays. --json has everything.
+   */
+  readonly spare?: number;
   /** Colours a whole cell, after it was cut; gets what the row has there. */
   readonly colour?: (cell: string) => (text: string) => string;
 }
@@ -44,16 +49,22 @@ export function table(
   const last = columns.length - 1;
   const beside = sum(natural.slice(0, last)) + GAP * last;
   const isBelow = columns[last]?.narrow === 'below' && beside + Math.min(natural[last] ?? 0, BESIDE_MIN) > width;
-  const shown = isBelow ? columns.slice(0, last) : columns;
-  const widths = fitted(shown, natural.slice(0, shown.length), width);
+  const kept = withRoom(isBelow ? columns.slice(0, last) : columns, natural, width);
+  const shown = kept.map(i => columns[i] ?? { title: '' });
+  const of = (row: readonly string[]) => kept.map(i => row[i] ?? '');
+  const widths = fitted(
+    shown,
+    kept.map(i => natural[i] ?? 0),
+    width,
+  );
   const below = (cell: string) => (isBelow && cell !== '' ? [`${BELOW}${cutEnd(cell, width - BELOW.length)}`] : []);
   const titles = columns.map(column => column.title);
-  const head = [line(shown, titles.slice(0, shown.length), widths), ...below(titles[last] ?? '')];
-  const body = cells.flatMap(row => [...block(shown, row.slice(0, shown.length), widths), ...below(row[last] ?? '')]);
+  const head = [line(shown, of(titles), widths), ...below(titles[last] ?? '')];
+  const body = cells.flatMap(row => [...block(shown, of(row), widths), ...below(row[last] ?? '')]);
   return [...head.map(bold), ...body].join('\n');
 }
 
-/** Columns of the terminal; without one as many as are needed. */
+/** Columns of the terminal; in a pipe those that COLUMNS tells (as `watch` does), else as many as are needed. */
 export function terminalWidth(out: { readonly isTTY?: boolean; readonly columns?: number } = process.stdout): number {
   const told = Number(process.env['COLUMNS']);
   const width = out.isTTY === true ? (out.columns ?? 80) : Number.isInteger(told) && told > 0 ? told : ENDLESS;
@@ -67,21 +78,38 @@ export function wrapped(text: string, width: number): string[] {
   while (textWidth(rest) > width && [...rest].length > 1) {
     const [head, tail] = splitAt(rest, width);
     const space = tail.startsWith(' ') ? head.length : head.lastIndexOf(' ');
+    const [word = ''] = rest.slice(space + 1).split(' ', 1);
+    // A name in two pieces is no name: only what fits into no line is broken, for instance a long path.
+    const isWhole = space > 0 && (space === head.length || textWidth(word) <= width);
     // A character that is wider than the column must not keep us here for ever.
-    const cut = space > head.length / 2 ? space : Math.max(head.length, [...rest][0]?.length ?? 1);
+    const cut = isWhole ? space : Math.max(head.length, [...rest][0]?.length ?? 1);
     lines.push(rest.slice(0, cut).trimEnd());
     rest = rest.slice(cut).trimStart();
   }
   return [...lines, rest];
 }
 
+/** Indexes of the columns that can stand side by side, in their order. */
+function withRoom(columns: readonly Column[], natural: readonly number[], width: number): number[] {
+  let kept = columns.map((_, i) => i);
+  const least = columns.map((column, i) => (column.narrow === undefined ? (natural[i] ?? 0) : leastOf(column)));
+  const rank = (i: number) => columns[i]?.spare ?? (columns[i]?.align === 'right' ? 100 : 1000 - i);
+  const wanted = () => sum(kept.map(i => Math.min(least[i] ?? 0, natural[i] ?? 0))) + GAP * (kept.length - 1);
+  while (kept.length > 1 && wanted() > width) {
+    const [goes] = kept.slice(1).sort((a, b) => rank(a) - rank(b));
+    kept = kept.filter(i => i !== goes);
+  }
+  return kept;
+}
+
+function leastOf({ narrow, title }: Column): number {
+  return Math.max(narrow === 'wrap' ? WRAPPED_MIN : CUT_MIN, textWidth(title));
+}
+
 function fitted(columns: readonly Column[], natural: readonly number[], width: number): number[] {
   const widths = [...natural];
   let tooWide = sum(widths) + GAP * (columns.length - 1) - width;
-  const least = columns.map(({ narrow, title }) => {
-    if (narrow === undefined) return Number.POSITIVE_INFINITY;
-    return Math.max(narrow === 'wrap' ? WRAPPED_MIN : CUT_MIN, textWidth(title));
-  });
+  const least = columns.map(column => (column.narrow === undefined ? Number.POSITIVE_INFINITY : leastOf(column)));
   // The widest gives way first, one column at a time: two long addresses end up equally long.
   while (tooWide > 0) {
     const movable = widths.map((size, i) => (size > (least[i] ?? 0) ? size : 0));

@@ -72,6 +72,34 @@ for (const width of [40, 60, 80, 100, 200]) {
   });
 }
 
+test('where even cut columns find no room some go, and no line is too wide', () => {
+  const columns: readonly Column[] = [
+    { title: 'ID' },
+    { title: 'HELD', spare: 2 },
+    { title: 'CLASS', spare: 1 },
+    { title: 'SCORE', align: 'right' },
+    { title: 'FROM', narrow: 'middle' },
+    { title: 'TO', narrow: 'middle' },
+  ];
+  const rows = [
+    ['01k9x2m4q8a7b3c5d6-1', '2026-11-23 22:41', 'malware', '12.0', 'somebody@example.org', 'me@example.org'],
+  ];
+  const titles = (width: number) => table(columns, rows, width).split('\n')[0]?.split(/ +/);
+  assert.deepEqual(titles(100), ['ID', 'HELD', 'CLASS', 'SCORE', 'FROM', 'TO']);
+  assert.deepEqual(titles(75), ['ID', 'HELD', 'SCORE', 'FROM', 'TO']);
+  assert.deepEqual(titles(60), ['ID', 'SCORE', 'FROM', 'TO']);
+  assert.deepEqual(titles(40), ['ID', 'FROM']);
+  for (let width = 40; width < 120; width++) {
+    for (const line of table(columns, rows, width).split('\n'))
+      assert.ok(textWidth(line) <= width, `${width}: ${line}`);
+  }
+});
+
+test('a name that fits into a line is never broken', () => {
+  assert.deepEqual(wrapped('lists: dbl.spamhaus.org answers', 18), ['lists:', 'dbl.spamhaus.org', 'answers']);
+  assert.deepEqual(wrapped('a bb', 3), ['a', 'bb']);
+});
+
 test('a word longer than the column is broken, and nothing of it is lost', () => {
   const lines = wrapped('x'.repeat(100), 30);
   assert.ok(lines.every(line => line.length <= 30));
