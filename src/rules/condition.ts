@@ -8,6 +8,7 @@ import {
   fieldSpec,
   HEADER_NAME,
   parseHeaderTarget,
+  SYNONYMS,
   THINGS,
   type ThingSpec,
   thingSpec,
@@ -206,6 +207,8 @@ function targetHint(key: string): string {
   if (SYMBOL.test(key)) return `write \`found: ${key}\`, or the symbol alone as an entry of a list`;
   if (/^headers? /i.test(key) && parseHeaderTarget(key) === null)
     return 'write `header NAME` or `header NAME raw`, for example `header X-Mailer`';
+  const meant = SYNONYMS.get(key.toLowerCase());
+  if (meant !== undefined) return `here it is called \`${meant}\` (docs/rules.md lists all targets)`;
   const near = suggest(key, [...COMBINATORS, ...Object.keys(VALUES), ...Object.keys(THINGS), ...dottedNames()]);
   if (near !== '') return near;
   return HEADER_NAME.test(key) && /^[A-Z]/.test(key)

@@ -79,6 +79,42 @@ export const THINGS: Readonly<Record<string, ThingSpec>> = {
   dmarc: auth,
 };
 
+/** What targets are called elsewhere: no spelling leads from there to ours. */
+export const SYNONYMS: ReadonlyMap<string, string> = new Map([
+  ['body', 'text'],
+  ['content', 'text'],
+  ['message', 'text'],
+  ['html', 'raw'],
+  ['source', 'raw'],
+  ['title', 'subject'],
+  ['rcpt', 'rcpt-to'],
+  ['recipient', 'rcpt-to'],
+  ['recipients', 'count.recipients'],
+  ['envelope-from', 'mail-from'],
+  ['return-path', 'mail-from'],
+  ['mailfrom', 'mail-from'],
+  ['rcptto', 'rcpt-to'],
+  ['replyto', 'reply-to'],
+  ['ip', 'client.address'],
+  ['address', 'client.address'],
+  ['host', 'client.ptr'],
+  ['hostname', 'client.ptr'],
+  ['ptr', 'client.ptr'],
+  ['rdns', 'client.ptr'],
+  ['helo', 'client.helo'],
+  ['ehlo', 'client.helo'],
+  ['tls', 'client.tls'],
+  ['url', 'link.url'],
+  ['uri', 'link.url'],
+  ['domain', 'from.domain'],
+  ['name', 'from.name'],
+  ['file', 'attachment.name'],
+  ['filename', 'attachment.name'],
+  ['extension', 'attachment.name'],
+  ['mime', 'part.type'],
+  ['content-type', 'part.type'],
+]);
+
 export const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/;
 
 export interface HeaderTarget {

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 
 import type { Rule } from '../../../src/rules/model.ts';
 import { circles, ordered } from '../../../src/rules/order.ts';
+import { fieldSpec, SYNONYMS, thingSpec, valueSpec } from '../../../src/rules/targets.ts';
 import { fold } from '../../../src/rules/words.ts';
 
 test('folding leaves words and single spaces', () => {
@@ -41,4 +42,14 @@ test('a long chain of rules is ordered, and circles are told', () => {
   assert.deepEqual(circles(chain), []);
   assert.deepEqual(circles([rule('A', 'B'), rule('B', 'C'), rule('C', 'B')]), [['B', 'C', 'B']]);
   assert.deepEqual(circles([rule('A', 'A')]), [['A', 'A']]);
+});
+
+test('every name that a target has elsewhere leads to a target', () => {
+  for (const [elsewhere, target] of SYNONYMS) {
+    const [thing = '', field = ''] = target.split('.');
+    const spec = thingSpec(thing);
+    const isKnown = valueSpec(target) !== null || (spec !== null && (field === '' || fieldSpec(spec, field) !== null));
+    assert.ok(isKnown, `${elsewhere}: ${target}`);
+    assert.equal(valueSpec(elsewhere) ?? thingSpec(elsewhere), null, `${elsewhere} is a target itself`);
+  }
 });
