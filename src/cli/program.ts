@@ -2,6 +2,7 @@
 // they run, so that --help and mistakes are answered at once.
 
 import { Command } from 'commander';
+import { safeLine } from '../platform/terminal-text.ts';
 import { VERSION } from '../version.ts';
 import { checkCommand } from './check.ts';
 import { completionCommand } from './completion.ts';
@@ -75,11 +76,31 @@ function prepared(command: Command, name: string): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .showHelpAfterError(`(${name} --help says more)`)
-    .configureOutput({ outputError: (text, write) => write(inOurWords(text)) });
+    .configureOutput({ outputError: (text, write) => write(inOurWords(text, name)) });
 }
 
-function inOurWords(text: string): string {
-  const said = text.replace(/^error: /, 'postern: ');
+/** What is wrong, which repeats arguments; then perhaps a suggestion, in a line of its own and of our names alone. */
+const SAID = /^(?:error: )?(.*?)((?:\n\(Did you mean [^\n]*\?\))?\n?)$/s;
+const SAID_MAX = 500;
+
+/** What others call it: no spelling leads from there to our names. A Map, for an argument may be any word. */
+const MEANT = new Map([
+  ...['health', 'status', 'diagnose', 'test'].map(name => [name, 'doctor'] as const),
+  ...['start', 'run', 'daemon'].map(name => [name, 'serve'] as const),
+  ...['restart', 'refresh'].map(name => [name, 'reload'] as const),
+  ...['log', 'logs', 'search', 'find', 'show', 'history'].map(name => [name, 'trace'] as const),
+  ...['held', 'queue', 'list', 'release', 'delete'].map(name => [name, 'quarantine'] as const),
+  ...['lint', 'rule'].map(name => [name, 'rules'] as const),
+  ...['scan', 'judge', 'score'].map(name => [name, 'check'] as const),
+  ...['monitor', 'stats', 'watch'].map(name => [name, 'top'] as const),
+]);
+
+function inOurWords(text: string, of: string): string {
+  const [, wrong = '', likeIt = ''] = SAID.exec(text) ?? [];
+  const unknown = /unknown command '([a-z]{1,20})'/.exec(wrong)?.[1] ?? '';
+  const meant = of === 'postern' ? MEANT.get(unknown) : undefined;
+  const suggested = meant === undefined ? likeIt : `\n(Did you mean ${meant}?)\n`;
+  const said = `postern: ${safeLine(wrong, SAID_MAX)}${suggested}`;
   // Only of the words before a command, for every command knows --config.
   const isEarly = /unknown option '(-c|--config)/.test(said);
   return isEarly ? `${said}(options stand after the command: postern doctor --config FILE)\n` : said;
