@@ -13,11 +13,12 @@ import { canonicalAddress } from '../platform/network.ts';
 import { safeLine } from '../platform/terminal-text.ts';
 import { replayScanner } from '../scanners/sender-auth/replay.ts';
 import { bold, green, red, yellow } from './colour.ts';
-import { NoError, UsageError } from './exit.ts';
+import { given, NoError, UsageError } from './exit.ts';
 import { type Page, withPage } from './manual.ts';
 import { type CheckedAs, messageFiles, openedMessage, withWorkFolder } from './message-files.ts';
 import { settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
 import { startProgress } from './progress.ts';
+import { recordedResults } from './recorded-results.ts';
 import { print, printJson } from './terminal.ts';
 
 interface CheckOptions extends WithConfig, WithJson {
@@ -72,12 +73,12 @@ export function checkCommand(): Command {
 
 async function check(paths: readonly string[], options: CheckOptions): Promise<void> {
   const as = checkedAs(options);
-  const replay = options.auth === undefined ? null : replayScanner(recorded(options.auth));
+  const replay = options.auth === undefined ? null : replayScanner(recordedResults(options.auth));
   const { settings } = await settingsOf(options);
   const policy = settings.policies.get('default');
   if (policy === undefined) throw new NoError('the settings have no policy default');
   const files = await messageFiles(paths);
-  if (files.length === 0) throw new NoError(`${paths.join(', ')}: no file in this folder`);
+  if (files.length === 0) throw new NoError(`${given(paths.join(', '))}: no file in this folder`);
   const { createChecker } = await import('../assembly/checker.ts');
   const checker = await createChecker({ settings, offline: options.offline === true, replay });
   let failed = 0;
@@ -204,29 +205,12 @@ async function inOrder(
 
 function checkedAs({ ip, helo, from, rcpt }: CheckOptions): CheckedAs {
   const clientAddress = canonicalAddress(ip);
-  if (clientAddress === null) throw new UsageError(`--ip ${ip}: expected an IPv4 or IPv6 address`);
+  if (clientAddress === null) throw new UsageError(`--ip ${given(ip)}: expected an IPv4 or IPv6 address`);
   const sender = from.replace(/^<(.*)>$/s, '$1');
   const mailFrom = sender === '' ? null : parseAddress(sender);
   if (mailFrom === null && sender !== '')
-    throw new UsageError(`--from ${from}: expected an address such as a@example.org`);
+    throw new UsageError(`--from ${given(from)}: expected an address such as a@example.org`);
   const rcptTo = parseAddress(rcpt.replace(/^<(.*)>$/s, '$1'));
-  if (rcptTo === null) throw new UsageError(`--rcpt ${rcpt}: expected an address such as user@example.org`);
+  if (rcptTo === null) throw new UsageError(`--rcpt ${given(rcpt)}: expected an address such as user@example.org`);
   return { clientAddress, helo, mailFrom, rcptTo };
-}
-
-const METHODS = ['spf', 'dkim', 'dmarc'] as const;
-const RESULTS = ['pass', 'fail', 'softfail', 'neutral', 'none', 'policy', 'temperror', 'permerror'];
-
-function recorded(text: string): { method: (typeof METHODS)[number]; result: string }[] {
-  return text
-    .split(',')
-    .filter(part => part.trim() !== '')
-    .map(part => {
-      const [name = '', result = ''] = part.trim().toLowerCase().split('=');
-      const method = METHODS.find(known => known === name);
-      if (method !== undefined && RESULTS.includes(result)) return { method, result };
-      throw new UsageError(
-        `--auth ${part}: expected METHOD=RESULT, METHOD of ${METHODS.join(', ')}, RESULT of ${RESULTS.join(', ')}`,
-      );
-    });
 }

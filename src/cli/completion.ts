@@ -6,7 +6,7 @@ import { safeLine } from '../platform/terminal-text.ts';
 import { listItems } from '../quarantine/item-rows.ts';
 import { bashScript, fishScript, zshScript } from './completion-scripts.ts';
 import { SHELLS, type Words, wordsOf } from './completion-words.ts';
-import { UsageError } from './exit.ts';
+import { given, UsageError } from './exit.ts';
 import { type Page, withPage } from './manual.ts';
 import { settingsOf, type WithConfig, withConfig, withRecords } from './options.ts';
 import { print } from './terminal.ts';
@@ -44,7 +44,7 @@ async function completion(shell: string, options: WithConfig, command: Command):
   if (shell === 'held') return held(options);
   const script = SCRIPTS[shell];
   if (!Object.hasOwn(SCRIPTS, shell) || script === undefined) {
-    throw new UsageError(`completion ${safeLine(shell, 50)}: expected one of ${SHELLS.join(', ')}`);
+    throw new UsageError(`completion ${given(shell)}: expected one of ${SHELLS.join(', ')}`);
   }
   process.stdout.write(script(wordsOf(command.parent ?? command)));
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Address } from '../mail/address.ts';
 import { mailId } from '../mail/mail-id.ts';
 import type { Content, SpoolEntry } from '../mail/ports.ts';
-import { UsageError } from './exit.ts';
+import { given, UsageError } from './exit.ts';
 
 /** The client and the envelope that a message is judged with. */
 export interface CheckedAs {
@@ -35,7 +35,7 @@ export async function messageFiles(paths: readonly string[]): Promise<string[]> 
 
 async function filesOf(path: string): Promise<string[]> {
   const what = await stat(path).catch(() => null);
-  if (what === null) throw new UsageError(`${path}: there is no such file or folder`);
+  if (what === null) throw new UsageError(`${given(path)}: there is no such file or folder`);
   if (!what.isDirectory()) return [path];
   const entries = await readdir(path, { withFileTypes: true, recursive: true });
   return entries
