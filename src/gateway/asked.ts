@@ -4,6 +4,7 @@ import { type Address, isAlwaysHeard } from '../mail/address.ts';
 import type { Disposition } from '../mail/disposition.ts';
 import type { Recipient } from '../mail/envelope.ts';
 import { HopLost, MailError, replyOf } from '../mail/error.ts';
+import type { MailId } from '../mail/mail-id.ts';
 import { alwaysHeard } from '../mail/policy.ts';
 import type { Route, Router } from '../mail/ports.ts';
 import { type Reply, replyText } from '../mail/reply.ts';
@@ -32,6 +33,11 @@ export function routeFor(router: Router, direction: Direction, address: Address)
 
 export function isSameRoute(a: Route, b: Route): boolean {
   return a.hop === b.hop && a.policy.name === b.policy.name;
+}
+
+/** As a sender's bounce shows it to people, who then ask for it: `trace` finds it. */
+export function withId(reply: Reply, id: MailId): Reply {
+  return { ...reply, text: `${reply.text} (${id})` };
 }
 
 export function unreachable(words: string): Disposition {

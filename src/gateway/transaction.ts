@@ -15,7 +15,7 @@ import { decide, type Verdict } from '../mail/verdict.ts';
 import { failpoint } from '../platform/failpoint.ts';
 import { errorText } from '../platform/log.ts';
 import { type Acted, act, refusalState } from './act/act.ts';
-import { type Asked, isSameRoute, refusedByUs, routeFor, unreachable } from './asked.ts';
+import { type Asked, isSameRoute, refusedByUs, routeFor, unreachable, withId } from './asked.ts';
 import { type Ended, messageFields, noMessageFields, type Unread, whyOf } from './end-line.ts';
 import type { GatewayPorts, GatewayRules } from './gateway.ts';
 import { type Incoming, takeIn } from './intake/intake.ts';
@@ -73,10 +73,7 @@ export class Transaction {
     return this.#accepted().length > 0;
   }
 
-  /**
-   * RCPT: the next hop's answer becomes ours. `argument` is what follows `RCPT TO:`. Throws MailError for what we refuse
-   * ourselves.
-   */
+  /** RCPT: the next hop's answer becomes ours. `argument` is what follows `RCPT TO:`. Throws what is in no books. */
   async rcpt(argument: string): Promise<Reply> {
     const recipient = this.#read(argument);
     const before = this.#asked.find(
@@ -87,12 +84,14 @@ export class Transaction {
     try {
       const asked = await this.#ask(recipient);
       this.#asked.push(asked);
-      return asked.reply;
+      return asked.isAccepted ? asked.reply : withId(asked.reply, this.id);
     } catch (error) {
       const reply = replyOf(error);
       // Comes back in a transaction of its own, which will have its own record.
-      if (reply !== REPLIES.otherTransaction) this.#asked.push(refusedByUs(recipient, error));
-      throw error;
+      if (reply === REPLIES.otherTransaction) throw error;
+      this.#asked.push(refusedByUs(recipient, error));
+      if (!(error instanceof MailError)) throw error;
+      return withId(reply, this.id);
     }
   }
 

@@ -33,7 +33,7 @@ async function told(
 const FROM = 'MAIL FROM:<a@client.example>';
 
 test('recipients that were all refused leave one line, with our reply and the next hop’s words', async () => {
-  const { lines, gateway } = await told(
+  const { lines, replies, gateway } = await told(
     [FROM, 'RCPT TO:<nobody@example.org>', 'RCPT TO:<victim@elsewhere.example>', 'QUIT'],
     ({ steering }) =>
       steering.hopSays.set('RCPT nobody@example.org', { code: 550, enhanced: '5.1.1', text: 'No such user here' }),
@@ -41,6 +41,7 @@ test('recipients that were all refused leave one line, with our reply and the ne
   assert.equal(lines.length, 1);
   const { id, client, from, message, refused, to } = lines[0] ?? { message: '' };
   assert.equal(id, gateway.records[0]?.id, 'the id that trace knows');
+  for (const reply of replies.slice(1, 3)) assert.ok(reply.endsWith(` (${id})`), reply);
   assert.deepEqual([message, client, from, to], ['no message', '127.0.0.1', 'a@client.example', []]);
   assert.deepEqual(refused, [
     {
