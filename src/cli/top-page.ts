@@ -52,7 +52,9 @@ export function topPage(sample: TopSample, { width, height }: PageSize, trouble 
 
 function head({ version, pid, at, startedAt, health }: TopSample, width: number, trouble: string): readonly Piece[] {
   if (trouble !== '') return [[safeLine(trouble, 300), red]];
-  const level = [`${health.level.toUpperCase()}`, LEVELS[health.level]] as const;
+  // What the settings have switched off is no part that could be ill, and protects from nothing all the same.
+  const worst = health.level === 'ok' && health.doesNotProtect.length > 0 ? 'degraded' : health.level;
+  const level = [worst.toUpperCase(), LEVELS[worst]] as const;
   const left = `Postern ${version}, process ${pid}, up ${span(at - startedAt)}: `;
   const clock = `${new Date(at).toISOString().slice(11, 19)} UTC`;
   const gap = width - left.length - level[0].length - clock.length;
@@ -110,9 +112,13 @@ function healthLines({ health }: TopSample, { width, height }: PageSize): (reado
       const second = height >= TALL && more.length > 0 ? [line('', more.join(' '))] : [];
       return [line('health', [first.slice(0, level.length), LEVELS[level]], first.slice(level.length)), ...second];
     }),
-    ...(sick.length === 0 ? [line('health', ['all parts are well', green])] : []),
+    ...(sick.length > 0 ? [] : [line('health', ['all parts are well', green], ...unprotected(health.doesNotProtect))]),
     ...(missing === 0 ? [] : [line('', `and ${missing} more: postern doctor`)]),
   ];
+}
+
+function unprotected(from: readonly string[]): Piece[] {
+  return from.length === 0 ? [] : [', ', [`switched off: no protection from ${from.join(', ')}`, yellow]];
 }
 
 function sorted(parts: readonly Health[]): readonly Health[] {

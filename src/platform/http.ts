@@ -74,7 +74,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     exposeHeadRoutes: false,
   });
   server.server.maxConnections = MAX_CONNECTIONS;
-  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'no such page' }));
+  // Who types the address without a page is told which there are; /health says nothing that this hides.
+  const pages = options.routes.filter(({ method, path }) => method === 'GET' && !path.includes(':'));
+  const error = `no such page; there is ${pages.map(({ path }) => path).join(', ')}`;
+  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ error }));
   server.setErrorHandler((error, request, reply) => {
     const { statusCode } = error as { statusCode?: unknown };
     // Only what the client did wrong is told.

@@ -86,7 +86,9 @@ function read(text: string, lineCounter: LineCounter, bad: (complaints: readonly
   const document = orBad(bad, () => parseDocument(text, options));
   // What the parser only warns of (an unknown tag, an anchor that ends in a colon) would be read as something else
   // than its writer meant.
-  const told = [...document.errors, ...document.warnings].map(error => syntaxComplaint(error, document, text));
+  const told = [...document.errors, ...document.warnings].map(error =>
+    syntaxComplaint(error, document, { text, lineCounter }),
+  );
   if (told.length > 0) throw bad(onePerLine(told, text));
   const found = orBad(bad, () => complaintsOf(document));
   if (found.length > 0) throw bad(found);
@@ -105,14 +107,51 @@ function onePerLine(complaints: readonly Complaint[], text: string): Complaint[]
   });
 }
 
-function syntaxComplaint(error: YAMLParseError | YAMLWarning, document: Document, text: string): Complaint {
+function syntaxComplaint(error: YAMLParseError | YAMLWarning, document: Document, source: Source): Complaint {
   const { code, message } = error;
+  const { text } = source;
   // A quote that is never closed is noticed at the end of the file: the place to look is where it opens.
   const offset = code === 'MISSING_CHAR' ? quoteBefore(document, error.pos[0]) : error.pos[0];
   const line = text.slice(text.lastIndexOf('\n', Math.max(0, offset - 1)) + 1).split('\n', 1)[0] ?? '';
   if (/call stack|stack overflow/i.test(message)) return { offset, message: 'nested too deep', hint: '' };
   const said = code === 'MULTIPLE_DOCS' ? 'more than one document in the file' : `not valid YAML: ${message}`;
-  return { offset, message: said, hint: yamlHint(code, line) };
+  const deeper = code === 'BLOCK_AS_IMPLICIT_KEY' ? deeperBelow(source, offset) : '';
+  return {
+    offset,
+    message: said,
+    hint: deeper === '' ? yamlHint(code, line) : `${deeper}; or: ${yamlHint(code, line)}`,
+  };
+}
+
+/** Comments and empty lines between two entries that are looked past: who errs on purpose must not keep us reading. */
+const LINES_BETWEEN_MAX = 50;
+
+/** An entry below a plain value that starts further right is read as a part of the value: the parser complains of that. */
+function deeperBelow({ text, lineCounter }: Source, offset: number): string {
+  const upper = lineAt(text, text.lastIndexOf('\n', Math.max(0, offset - 1)) + 1);
+  let lower = lineAt(text, upper.end + 1);
+  for (let i = 0; i < LINES_BETWEEN_MAX && lower.end < text.length && /^\s*(?:#.*)?$/.test(lower.line); i++) {
+    lower = lineAt(text, lower.end + 1);
+  }
+  if (columnOf(lower.line) <= columnOf(upper.line)) return '';
+  const [first, second] = [upper, lower].map(({ start }) => lineCounter.linePos(start).line);
+  return `line ${second} is indented deeper than line ${first}: entries that belong together start in the same column`;
+}
+
+interface Source {
+  readonly text: string;
+  readonly lineCounter: LineCounter;
+}
+
+function lineAt(text: string, start: number): { line: string; start: number; end: number } {
+  const found = text.indexOf('\n', start);
+  const end = found === -1 ? text.length : found;
+  return { line: text.slice(start, end), start, end };
+}
+
+/** Of the first word of an entry; behind the dash of a list. */
+function columnOf(line: string): number {
+  return /^\s*(?:- +)*/.exec(line)?.[0].length ?? 0;
 }
 
 function quoteBefore(document: Document, end: number): number {

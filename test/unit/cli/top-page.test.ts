@@ -118,3 +118,17 @@ for (const [width, height] of [
     if (height >= 24) assert.ok(page.filter(line => line.includes(MESSAGE.id)).length >= 3, 'messages keep some room');
   });
 }
+
+test('what the settings have switched off is no OK', () => {
+  const health = {
+    ...SAMPLE.health,
+    level: 'ok',
+    doesNotProtect: ['viruses'],
+    parts: [part('rules', 'ok', 'fine')],
+  } as const;
+  const page = topPage({ ...SAMPLE, health }, { width: 100, height: 24 }).join('\n');
+  assert.match(page, /^Postern .*: DEGRADED /m);
+  assert.match(page, /^health {7}all parts are well, switched off: no protection from viruses$/m);
+  const whole = topPage({ ...SAMPLE, health: { ...health, doesNotProtect: [] } }, { width: 100, height: 24 });
+  assert.match(whole.join('\n'), /^Postern .*: OK /m);
+});

@@ -56,6 +56,12 @@ test('a route answers JSON or text of its own type', async t => {
   assert.equal(await metrics.text(), 'x 1\n');
 });
 
+test('who asks for no page is told which there are', async t => {
+  const response = await fetch(await onTcp(t));
+  assert.equal(response.status, 404);
+  assert.deepEqual(await response.json(), { error: 'no such page; there is /health, /metrics, /broken, /slow' });
+});
+
 test('what goes wrong inside is in the log and not in the answer', async t => {
   const lines: string[] = [];
   const base = await onTcp(

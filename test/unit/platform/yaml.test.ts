@@ -26,6 +26,20 @@ function hintsOf(text: string): string[] {
 }
 
 describe('parseYaml', () => {
+  it('says which line is indented too deep', () => {
+    const cases: readonly [string, number, number][] = [
+      ['hostname: mx.example.org\n  data: ./x\n', 2, 1],
+      ['domains:\n  example.org:\n    nextHop: smtp://1\n      policy: x\n', 4, 3],
+      ['a:\n  - x: 1\n     y: 2\n', 3, 2],
+      ['a: b\n\n   c: d\n', 3, 1],
+    ];
+    for (const [text, deep, above] of cases) {
+      const [hint = ''] = hintsOf(text);
+      assert.ok(hint.startsWith(`line ${deep} is indented deeper than line ${above}: `), `${text}: ${hint}`);
+    }
+    assert.doesNotMatch(hintsOf('a: x y: z\nb: c\n')[0] ?? '', /indented/);
+  });
+
   it('reads YAML 1.2: yes, no, on and off are words', () => {
     const { value } = parseYaml('a.yaml', 'a: off\nb: no\nc: true\nd: 012\ne: 1:30\nf: ~\ng: {h: [1, "2"]}');
     assert.deepEqual(value, { a: 'off', b: 'no', c: true, d: 12, e: '1:30', f: null, g: { h: [1, '2'] } });
