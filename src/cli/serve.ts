@@ -47,6 +47,7 @@ export function serveCommand(): Command {
 }
 
 async function serve(options: WithConfig): Promise<void> {
+  nameProcess();
   const { loadSettings } = await import('../config/load.ts');
   const read = () => loadSettings({ ...settingsPlace(options), mustTakeMail: true });
   const { settings, file } = read();
@@ -67,6 +68,15 @@ async function serve(options: WithConfig): Promise<void> {
   print(addresses(postern, settings, file));
   if (settings.isDemo) await demo(postern, settings);
   await stopped;
+}
+
+/** For ps and top, to which Node is "MainThread". Not by process.title, which would hide the command line. */
+function nameProcess(): void {
+  try {
+    writeFileSync('/proc/self/comm', 'postern');
+  } catch {
+    // Not Linux, or no /proc: it goes by Node's name.
+  }
 }
 
 /** What is wrong with the folder is known before anything is started. */

@@ -48,6 +48,9 @@ test('what a running gateway is asked wrongly, it says no to, with a reason and 
       await play(parseScript(readFileSync(join(CASES, name), 'utf8')), postern.port);
   });
   await t.test('an id, an address, half an address that nobody knows', () => unknown(postern));
+  await t.test('ps and top call it by its name', () => {
+    assert.equal(readFileSync(`/proc/${postern.child.pid}/comm`, 'utf8').trim(), 'postern');
+  });
   await t.test('a second gateway on the same data', async () => {
     const said = await postern.cli('serve');
     assert.match(
