@@ -8,8 +8,9 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { BadFile, type Problem } from '../platform/problem.ts';
 import { parseYaml, type YamlFile } from '../platform/yaml.ts';
 import { crossCheck, type Place } from './cross-check.ts';
-import { faultsOf, maskUrls, noSettings, protoFaults, valueAt } from './problems.ts';
+import { maskUrls, noSettings, protoFaults, valueAt } from './problems.ts';
 import { type Folders, resolveSettings, type World } from './resolve.ts';
+import { readPastUnknown } from './respell.ts';
 import type { Settings } from './settings.ts';
 import { table } from './table.ts';
 
@@ -92,16 +93,16 @@ function foldersFor(base: string): Folders {
 
 function parseWith(file: string, text: string | Uint8Array, place: Place): Settings {
   const yaml = parsed(file, text);
-  const value = yaml.value ?? {};
   const stranger = noSettings(yaml);
   if (stranger !== null) throw new BadFile([masked(stranger)]);
-  const first = table.safeParse(value);
-  const faults = [...protoFaults(yaml), ...(first.success ? [] : faultsOf(first.error.issues, yaml))];
-  const unread = new Set(faults.map(fault => String(fault.path[0] ?? '')));
-  const read = first.success ? first.data : table.safeParse(without(value, unread)).data;
+  const spelt = readPastUnknown(yaml);
+  const faults = [...protoFaults(yaml), ...spelt.faults];
+  const unread = new Set(faults.filter(fault => fault.isUnknown !== true).map(fault => String(fault.path[0] ?? '')));
+  const whole = unread.size === 0 ? spelt.parsed : null;
+  const read = whole ?? table.safeParse(without(spelt.yaml.value ?? {}, unread)).data;
   const problems = [
     ...faults.map(fault => fault.problem),
-    ...(read === undefined ? [] : crossProblems(yaml, crossCheck(read, unread, place))),
+    ...(read === undefined ? [] : crossProblems(spelt.yaml, crossCheck(read, unread, place))),
   ];
   if (problems.length > 0 || read === undefined) throw new BadFile(hintedTwice(inOrder(problems)).map(masked));
   return resolveSettings(read, place.folders, place.world);

@@ -17,7 +17,8 @@ export interface Fault {
   readonly problem: Problem;
   /** A key that has to be there is not. */
   readonly missing?: boolean;
-  /** An unknown key: the one that was probably meant. */
+  readonly isUnknown?: true;
+  /** Of an unknown key: the one that was probably meant. */
   readonly meant?: string;
 }
 
@@ -112,7 +113,7 @@ function unknownKey(path: YamlPath, key: string, yaml: YamlFile): Fault {
         : `known here: ${known.join(', ')}`;
   const place = path.length === 0 ? '' : ` in ${keyText(path)}`;
   const problem = yaml.problem(at, 'key', `unknown key ${show(key)}${place}`, hint);
-  return near === null ? { path: at, problem } : { path: at, problem, meant: near };
+  return { path: at, problem, isUnknown: true, ...(near === null ? {} : { meant: near }) };
 }
 
 function badKey(path: YamlPath, issue: Extract<Issue, { code: 'invalid_key' }>, yaml: YamlFile): Fault {
