@@ -163,14 +163,17 @@ function isOwn({ rawLines }: ParsedReply, ownWord: string | undefined): boolean 
   return ownWord !== undefined && rawLines.some(rawLine => rawLine.split(/[ \t]+/).includes(ownWord));
 }
 
-/** Each line after the first is a keyword and its parameters (RFC 5321 4.1.1.1). */
+/**
+ * Each line after the first is a keyword and its parameters (RFC 5321 4.1.1.1). In ASCII alone, before anything is put
+ * into capitals or trimmed as JavaScript does it: an "ſ" becomes an S there, and a no-break space a blank.
+ */
 function keywordsOf({ rawLines }: ParsedReply): Map<string, string> {
-  return new Map(
-    rawLines.slice(1).map(rawLine => {
-      const [keyword = '', ...parameters] = rawLine.trim().split(/[ \t=]+/);
-      return [keyword.toUpperCase(), parameters.join(' ')];
-    }),
-  );
+  const keywords = new Map<string, string>();
+  for (const rawLine of rawLines.slice(1)) {
+    const [keyword = '', ...parameters] = rawLine.split(/[ \t=]+/).filter(word => word !== '');
+    if (/^[A-Za-z0-9-]+$/.test(keyword)) keywords.set(keyword.toUpperCase(), parameters.join(' '));
+  }
+  return keywords;
 }
 
 function capabilitiesOf({ isEsmtp, keywords }: Greeted): SessionCapabilities {
