@@ -59,5 +59,5 @@ test('of the next hops only the new ones are asked, and those that do not answer
     ]),
   );
   assert.equal(told.length, 1);
-  assert.match(told[0] ?? '', /ECONNREFUSED.*: check/);
+  assert.match(told[0] ?? '', /ECONNREFUSED.*: start the server/);
 });
