@@ -37,13 +37,20 @@ export class Daemon<Order extends object> {
     this.port = port;
   }
 
-  /** Resolves when it has heard; does nothing while it is killed. */
+  /** Resolves when it has heard, or has been killed meanwhile; does nothing while it is killed. */
   async tell(order: Order): Promise<void> {
     const child = this.#child;
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-    const heard = once(child, 'message', { signal: AbortSignal.timeout(PATIENCE_MS) });
+    const over = new AbortController();
+    const signal = AbortSignal.any([over.signal, AbortSignal.timeout(PATIENCE_MS)]);
+    const heard = ['message', 'exit'].map(event => once(child, event, { signal }));
     child.send(order);
-    await heard;
+    try {
+      await Promise.race(heard);
+    } finally {
+      for (const one of heard) one.catch(() => undefined);
+      over.abort();
+    }
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
