@@ -3,6 +3,7 @@
 
 import { MailError } from '../mail/error.ts';
 import { CommitUnknown, DatabaseTrouble } from './failure.ts';
+import { Restart, START_MS } from './restart.ts';
 import type { Statement } from './sqlite.ts';
 import type { ThreadClient } from './thread-client.ts';
 
@@ -23,7 +24,7 @@ const PROBE_WORDS = 'x'.repeat(16 * 1024);
 type Answered = Awaited<ReturnType<ThreadClient['ask']>>;
 
 export class Writer {
-  readonly #start: () => Promise<ThreadClient>;
+  readonly #restart: Restart;
   #client: ThreadClient;
   #trouble: Trouble | null = null;
   #timer: NodeJS.Timeout | undefined;
@@ -31,13 +32,14 @@ export class Writer {
   #restartMs = PROBE_MS;
   #isClosed = false;
 
-  private constructor(start: () => Promise<ThreadClient>, client: ThreadClient) {
-    this.#start = start;
+  private constructor(restart: Restart, client: ThreadClient) {
+    this.#restart = restart;
     this.#client = client;
   }
 
-  static async open(start: () => Promise<ThreadClient>): Promise<Writer> {
-    return new Writer(start, await start());
+  /** The first start has no deadline, for it may migrate much; a later one `startMs` milliseconds. */
+  static async open(start: () => Promise<ThreadClient>, startMs = START_MS): Promise<Writer> {
+    return new Writer(new Restart(start, startMs), await start());
   }
 
   get isBusy(): boolean {
@@ -67,6 +69,7 @@ export class Writer {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    this.#restart.close();
     await this.#client.close();
     await this.#probing;
   }
@@ -96,7 +99,7 @@ export class Writer {
     // A write has succeeded meanwhile.
     if (this.#trouble === null) return;
     try {
-      if (this.#client.over !== '') await this.#restart();
+      if (this.#client.over !== '') await this.#replace();
       if (!this.#isClosed) await this.ask(PROBE);
     } catch (error) {
       const reply = error instanceof MailError && error.reply.code === 452 ? 'noSpace' : 'notReady';
@@ -104,9 +107,9 @@ export class Writer {
     }
   }
 
-  async #restart(): Promise<void> {
+  async #replace(): Promise<void> {
     this.#restartMs = Math.min(2 * this.#restartMs, RESTART_MAX_MS);
-    const client = await this.#start();
+    const client = await this.#restart.client();
     this.#client = client;
     if (this.#isClosed) await client.close();
   }

@@ -16,12 +16,12 @@ const NOTE = {
   mustChange: null,
 };
 
-async function writer(t: TestContext) {
+async function writer(t: TestContext, startMs?: number) {
   const path = join(await temporaryFolder(t), 'postern.db');
-  const { clients, fails, start } = threadStarts(path, 'writer');
-  const made = await Writer.open(start);
+  const { clients, fails, hangs, start } = threadStarts(path, 'writer');
+  const made = await Writer.open(start, startMs);
   t.after(() => made.close());
-  return { path, made, clients, fails };
+  return { path, made, clients, fails, hangs };
 }
 
 test('a lock of another process is trouble until it is gone, found out without a write', async t => {
@@ -56,6 +56,29 @@ test('a thread that died is noticed without a write, and started again, also at 
   await waitFor('another thread', () => made.trouble === null, 10_000);
   assert.equal(clients.length, 2);
   await made.ask([NOTE]);
+});
+
+test('a start of the writing thread that hangs is trouble with a name, and the late thread is used', async t => {
+  const { made, clients, hangs } = await writer(t, 20);
+  const go = hangs.next();
+  await clients[0]?.close();
+  await waitFor('the deadline', () => /no answer within 20 ms/.test(made.trouble?.says ?? ''));
+  go();
+  await waitFor('the late thread', () => made.trouble === null);
+  await made.ask([NOTE]);
+  assert.deepEqual([clients.length, hangs.starts], [2, 2]);
+});
+
+test('closing the writing end waits for no start that hangs, and the thread that comes late is closed', async t => {
+  const { made, clients, hangs } = await writer(t, 60_000);
+  const go = hangs.next();
+  await clients[0]?.close();
+  assert.notEqual(made.trouble, null);
+  await waitFor('the start', () => hangs.starts === 2);
+  await made.close();
+  go();
+  await waitFor('the late thread to be closed', () => (clients[1]?.over ?? '') !== '');
+  await clients[1]?.close();
 });
 
 test('a full database makes senders hear that there is no room', async t => {
