@@ -52,7 +52,8 @@ async function examined(settings: Settings): Promise<readonly Health[]> {
 
 async function running(settings: Settings): Promise<Status | null> {
   try {
-    return (await ask(settings, 'GET', '/status')) as Status;
+    // A gateway of an older version, before its restart, says nothing of what waits.
+    return { waiting: { live: [], restart: [] }, ...((await ask(settings, 'GET', '/status')) as Status) };
   } catch (error) {
     if (error instanceof GatewayNotRunning) return null;
     throw error;

@@ -30,9 +30,23 @@ async function reload(options: WithConfig & WithJson): Promise<void> {
   // Read here too, so that what is wrong is said before the gateway is asked.
   const { loadSettings } = await import('../config/load.ts');
   const { settings } = loadSettings({ ...settingsPlace(options), mustTakeMail: true });
-  const reloaded = (await ask(settings, 'POST', '/reload').catch(badFile)) as Reloaded;
+  const reloaded = completed((await ask(settings, 'POST', '/reload').catch(badFile)) as Partial<Reloaded>);
   if (options.json === true) return printJson(reloaded);
   print(pageOf(reloaded, unreadRules(settings)));
+}
+
+/** What a gateway of an older version, before its restart, does not say. */
+export function completed(answer: Partial<Reloaded>): Reloaded {
+  return {
+    live: [],
+    restart: [],
+    rules: { digest: '', count: 0 },
+    ruleFolders: [],
+    ruleChanges: { added: [], removed: [], changed: [] },
+    domains: { gone: [], added: [] },
+    silentHops: [],
+    ...answer,
+  };
 }
 
 /** What has changed, and what is wrong with it; `unread` is a warning, or ''. */

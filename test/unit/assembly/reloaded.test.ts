@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { reloadedOf, reloadLine, ruleChanges, silentHops } from '../../../src/assembly/reloaded.ts';
-import { pageOf } from '../../../src/cli/reload.ts';
+import { completed, pageOf } from '../../../src/cli/reload.ts';
 import { parseSettings } from '../../../src/config/load.ts';
 import { createNextHop } from '../../../src/delivery/next-hop.ts';
 import { silentLog } from '../../../src/platform/log.ts';
@@ -60,4 +60,9 @@ test('of the next hops only the new ones are asked, and those that do not answer
   );
   assert.equal(told.length, 1);
   assert.match(told[0] ?? '', /ECONNREFUSED.*: start the server/);
+});
+
+test('the answer of an older gateway, which says less, is a page too', () => {
+  const answer = { live: ['log.level'], restart: [], rules: { digest: '0123456789ab', count: 3 } };
+  assert.equal(pageOf(completed(answer), ''), 'Rules: 3, set 0123456789ab.\nChanged: log.level.');
 });
