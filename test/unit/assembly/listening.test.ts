@@ -65,13 +65,12 @@ test('a port that is taken is told with the line of the settings that names it',
   assert.match(row?.next ?? '', /ss -ltnp/);
 });
 
-test('places that are free are said to be, and are free afterwards', async t => {
-  const { port, close } = await taken(t);
-  await close();
-  const settings = { listeners: [listener(port)], http: 'off', file: null } as const;
+test('places that are free are said to be, and are free afterwards', async () => {
+  // Port 0 is any free one: nobody can have taken it meanwhile.
+  const settings = { listeners: [listener(0)], http: 'off', file: null } as const;
   for (let i = 0; i < 2; i++) {
     assert.deepEqual(await placesHealth(settings), [
-      { part: 'ports', level: 'ok', says: `127.0.0.1:${port}: free`, next: '' },
+      { part: 'ports', level: 'ok', says: '127.0.0.1:0: free', next: '' },
     ]);
   }
 });
