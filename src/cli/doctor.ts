@@ -53,7 +53,8 @@ async function examined(settings: Settings): Promise<readonly Health[]> {
 async function running(settings: Settings): Promise<Status | null> {
   try {
     // A gateway of an older version, before its restart, says nothing of what waits.
-    return { waiting: { live: [], restart: [] }, ...((await ask(settings, 'GET', '/status')) as Status) };
+    const status = (await ask(settings, 'GET', '/status')) as Omit<Status, 'waiting'>;
+    return { waiting: { live: [], restart: [] }, ...status };
   } catch (error) {
     if (error instanceof GatewayNotRunning) return null;
     throw error;
