@@ -295,6 +295,10 @@ export class SmtpTransaction implements HopTransaction {
       const parsed = await wire.reply('the dot', { ms });
       await failpoint('hop.answer');
       const reply = hopReply(parsed);
+      // Yes and no in one packet: one of the two is of another command, and nobody knows which.
+      if (wire.unasked !== null && wire.unasked !== 421 && isGood(reply) !== isGood({ code: wire.unasked })) {
+        throw new WireFailed('garbled', `answered the dot with ${reply.code} and ${wire.unasked}`);
+      }
       if (reply.code < 300 || reply.code >= 400) {
         if (reply.code === 421) wire.destroy('said 421');
         return reply;

@@ -72,6 +72,7 @@ export class Wire {
   #isResetDue = false;
   #waiter: Waiter | null = null;
   #failure: WireFailed | null = null;
+  #unasked: number | null = null;
   #isShakingHands = false;
   #detach: () => void;
   #onReply: () => void = () => undefined;
@@ -96,6 +97,11 @@ export class Wire {
   /** A reply that was asked for is there. */
   get hasReply(): boolean {
     return this.#ready.length > 0;
+  }
+
+  /** Code of the reply that nobody had asked for and that ended the connection: one too many. */
+  get unasked(): number | null {
+    return this.#unasked;
   }
 
   /** Called once when the connection fails or closes, also while nobody waits. */
@@ -264,6 +270,7 @@ export class Wire {
     if (this.#asked === 0) {
       // RFC 5321 3.8: 421 may come at any time; anything else that nobody asked for would answer the wrong command.
       const kind = reply.code === 421 ? 'closed' : 'garbled';
+      this.#unasked = reply.code;
       this.#fail(kind, `said ${reply.code} unasked`);
       return;
     }

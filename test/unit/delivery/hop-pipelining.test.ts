@@ -208,3 +208,19 @@ test('where the connection is opened again, what can no longer be said in one pa
     ['EHLO', 'MAIL', 'RCPT', 'DATA'],
   );
 });
+
+for (const [raw, expected] of [
+  ['250 2.0.0 queued\r\n554 5.7.1 refused\r\n', 'unknown'],
+  ['554 5.7.1 refused\r\n250 2.0.0 queued\r\n', 'unknown'],
+  ['250 2.0.0 queued\r\n451 4.3.0 not now\r\n', 'unknown'],
+  ['250 2.0.0 queued\r\n250 2.0.0 queued\r\n', '250'],
+  ['250 2.0.0 queued\r\n421 4.4.2 goodbye\r\n', '250'],
+  ['554 5.7.1 refused\r\n421 4.4.2 goodbye\r\n', '554'],
+] as const) {
+  test(`a dot that is answered with ${raw.trim().replace('\r\n', ' and ')}: ${expected}`, async t => {
+    const fake = await pipelining(t, { steps: { dot: { raw } } });
+    const sent = send(hopTo(t, [fake.smtp]));
+    if (expected === 'unknown') await assert.rejects(sent, error => error instanceof HopLost && error.afterDot);
+    else assert.equal(String((await sent).dot?.code), expected);
+  });
+}
