@@ -16,6 +16,7 @@ import type { ReleaseResult } from '../quarantine/release.ts';
 import { sinceOf } from './age.ts';
 import { given, NoError, UsageError } from './exit.ts';
 import { withPage } from './manual.ts';
+import { LIMIT_MAX, newest } from './newest.ts';
 import {
   ask,
   Refused,
@@ -92,7 +93,8 @@ export function quarantineCommand(): Command {
 async function list(options: ListOptions): Promise<void> {
   const filter = filterOf(options);
   const { settings } = await settingsOf(options);
-  const items = await withRecords(settings, reader => listItems(reader, filter));
+  const found = await withRecords(settings, reader => listItems(reader, { ...filter, limit: filter.limit + 1 }));
+  const items = newest(found, filter.limit);
   if (options.json === true) {
     for (const item of items) printJson(item);
     return;
@@ -131,13 +133,13 @@ function row(item: Item): string[] {
   return [item.copyId, held, item.class, item.score?.toFixed(1) ?? '-', from, item.rcptTo, subject];
 }
 
-function filterOf({ recipient, sender, since, state, limit }: ListOptions): ItemFilter {
+function filterOf({ recipient, sender, since, state, limit }: ListOptions): ItemFilter & { readonly limit: number } {
   const wanted = STATES.find(known => known === state);
   if (state !== undefined && wanted === undefined) {
     throw new UsageError(`--state ${given(state)}: expected one of ${STATES.join(', ')}`);
   }
   return {
-    limit: wholeNumber(limit, '--limit', { min: 1, max: 1000 }),
+    limit: wholeNumber(limit, '--limit', { min: 1, max: LIMIT_MAX }),
     ...(recipient === undefined ? {} : { recipient }),
     ...(sender === undefined ? {} : { sender: sender === '<>' ? '' : sender }),
     ...(since === undefined ? {} : { since: sinceOf(since) }),

@@ -9,6 +9,7 @@ import { safeLine } from '../platform/terminal-text.ts';
 import { sinceOf } from './age.ts';
 import { NoError, UsageError } from './exit.ts';
 import { type Page, withPage } from './manual.ts';
+import { LIMIT_MAX, newest } from './newest.ts';
 import {
   settingsOf,
   type WithConfig,
@@ -63,8 +64,8 @@ interface TraceOptions extends WithConfig, WithJson {
 
 async function trace(what: string, options: TraceOptions): Promise<void> {
   if (what === '') throw new UsageError('trace "": expected an id or an address');
-  const limit = wholeNumber(options.limit, '--limit', { min: 1, max: 1000 });
-  const which = { limit, ...(options.since === undefined ? {} : { since: sinceOf(options.since) }) };
+  const limit = wholeNumber(options.limit, '--limit', { min: 1, max: LIMIT_MAX });
+  const which = { limit: limit + 1, ...(options.since === undefined ? {} : { since: sinceOf(options.since) }) };
   const { settings } = await settingsOf(options);
   await withRecords(settings, async reader => {
     // Read aloud or typed, an id may come in capitals.
@@ -77,7 +78,8 @@ async function trace(what: string, options: TraceOptions): Promise<void> {
       return;
     }
     const found = await traceByAddress(reader, what, which);
-    const lines = found.length === 0 && QUEUE_ID.test(what) ? await traceByWords(reader, what, which) : found;
+    const all = found.length === 0 && QUEUE_ID.test(what) ? await traceByWords(reader, what, which) : found;
+    const lines = newest(all, limit);
     if (lines.length === 0) throw new NoError(nothing(what, settings.data));
     if (options.json === true) for (const line of lines) printJson(line);
     else print(traceTable(lines));
