@@ -124,8 +124,8 @@ class Line {
     if (next() < 0.85 || this.#illness === 'none') return this.#write(whole);
     switch (this.#illness) {
       case 'ahead':
-        // Of the reply to the dot nobody could tell the second from a late one to something else: it is one more yes or no.
-        return this.#write(to === 'dot' && next() < 0.5 ? `${whole}${pick(['554 no', '250 ok'])}\r\n` : whole + whole);
+        // What is one too many comes in front of the truth.
+        return to === 'dot' ? this.#atOnce(`${pick(['554 no', '250 ok'])}\r\n${whole}`) : this.#write(whole + whole);
       case 'behind':
         if (next() < 0.05) return;
         return void setImmediate(() => socket.destroy());

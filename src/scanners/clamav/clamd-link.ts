@@ -38,6 +38,8 @@ export class ClamdLink extends Duplex {
   readonly #paceMs: number;
   readonly #place: string;
   #reply = Buffer.alloc(0);
+  #isWhole = false;
+  #isEarly = false;
   #unsent: (() => void) | null = null;
 
   /** `onFail` is told why there will be no answer: once or never. `paceMs` is the rest between two writes. */
@@ -78,6 +80,16 @@ export class ClamdLink extends Duplex {
         this.on('drain', go).on('close', go);
       });
     }
+  }
+
+  /** All of the message has been read: what clamd says from now on may be of all of it. */
+  whole(): void {
+    this.#isWhole = true;
+  }
+
+  /** clamd began to speak before that. */
+  get isEarly(): boolean {
+    return this.#isEarly;
   }
 
   /** What clamd has said so far. */
@@ -124,6 +136,7 @@ export class ClamdLink extends Duplex {
       this.destroy();
       return;
     }
+    if (!this.#isWhole) this.#isEarly = true;
     this.#reply = Buffer.concat([this.#reply, chunk]);
     this.push(chunk);
   }

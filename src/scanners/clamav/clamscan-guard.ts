@@ -22,6 +22,11 @@ class ContentChanged extends Error {
   override readonly name = 'ContentChanged';
 }
 
+/** What clamd says cannot be of this message. */
+class TooEarly extends Error {
+  override readonly name = 'TooEarly';
+}
+
 /** Hands clamscan our link in the place of its own socket. One instance is one conversation. */
 class LinkedClam extends NodeClam {
   readonly #connect: () => Promise<Duplex>;
@@ -63,22 +68,32 @@ interface Line {
 }
 
 function scanOnce(line: Line, message: Message, signal: AbortSignal): Promise<string> {
-  return converse(line, signal, async (clam, link, fail) => {
+  return converse(line, signal, async (clam, link, control) => {
     const body = Readable.from(chunks(message, link), { objectMode: false, highWaterMark: PIECE_BYTES });
-    body.once('error', fail);
+    body.once('error', error => control.abort(error));
+    // Also where clamscan's promise never settles: else the file is open until garbage is collected.
+    control.signal.addEventListener('abort', () => body.destroy(), { once: true });
     try {
-      const { isInfected, resultString } = await clam.scanStream(body);
-      if (isInfected === null && link().reply() === '') throw new Error('clamd gave no answer');
-      return resultString;
+      await clam.scanStream(body);
+      // Not what clamscan makes of it: that is trimmed, so that more than the exact words would be clean.
+      const said = link().reply();
+      if (said === '') throw new Error('clamd gave no answer');
+      return inTime(said, link());
     } catch (error) {
       // clamscan rejects with a text of its own around what clamd said (ERROR, or an answer before the end).
       const said = link().reply();
-      if (said === '' || error instanceof ContentChanged) throw error;
-      return said;
+      if (said === '' || error instanceof ContentChanged || error instanceof TooEarly) throw error;
+      return inTime(said, link());
     } finally {
       body.destroy();
     }
   });
+}
+
+/** An error may come at any time (the size limit), and what is found is found; "OK" of a part is no answer (I8). */
+function inTime(said: string, link: ClamdLink): string {
+  if (link.isEarly && said.includes('OK')) throw new TooEarly('clamd answered before it had the whole message');
+  return said;
 }
 
 /** `ClamAV 1.4.6/27500/Mon Nov 23 09:00:00 2026`, without the slashes where there is no database. */
@@ -86,7 +101,8 @@ export function askVersion(address: ClamdAddress, signal: AbortSignal): Promise<
   return converse({ address, paceMs: 0 }, signal, clam => clam.getVersion());
 }
 
-type Talk = (clam: NodeClam, link: () => ClamdLink, fail: (error: Error) => void) => Promise<string>;
+/** `control`: aborted with the reason why there is no answer, and at the end in any case. */
+type Talk = (clam: NodeClam, link: () => ClamdLink, control: AbortController) => Promise<string>;
 
 async function converse({ address, paceMs }: Line, signal: AbortSignal, talk: Talk): Promise<string> {
   signal.throwIfAborted();
@@ -105,7 +121,7 @@ async function converse({ address, paceMs }: Line, signal: AbortSignal, talk: Ta
     return link;
   };
   try {
-    return await withEither(signal, control.signal, () => talk(new LinkedClam(connect), current, fail));
+    return await withEither(signal, control.signal, () => talk(new LinkedClam(connect), current, control));
   } finally {
     (link as ClamdLink | null)?.destroy();
     control.abort(OVER);
@@ -121,4 +137,5 @@ async function* chunks({ content, sizeBytes }: Message, link: () => ClamdLink): 
     await link().ready();
   }
   if (left > 0) throw new ContentChanged(`the message lacks ${left} bytes`);
+  link().whole();
 }
