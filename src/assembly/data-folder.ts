@@ -6,6 +6,7 @@ import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { Health } from '../mail/ports.ts';
+import { isOurs } from './places.ts';
 
 const PART = 'disk';
 const MEBIBYTE = 1024 ** 2;
@@ -37,7 +38,7 @@ async function unwritable(data: string): Promise<Health | null> {
     };
   }
   if (folder !== data) return null;
-  for (const name of await readdir(data)) {
+  for (const name of (await readdir(data)).filter(isOurs)) {
     const path = join(data, name);
     const code = await access(path, constants.R_OK | constants.W_OK).then(() => '', codeOf);
     // Sockets and pid files come and go meanwhile.

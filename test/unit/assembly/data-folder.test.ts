@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -40,6 +40,31 @@ test('one that cannot be written, or not be made, is down whatever room there is
     assert.match(next, /let the user .* write there/);
   }
 });
+
+/** What nobody can open, root neither: it leads to itself. */
+function unopenable(folder: string, name: string): void {
+  symlinkSync(name, join(folder, name));
+}
+
+test('what others put beside our files is none of our business', async t => {
+  const folder = folderOf(t);
+  mkdirSync(join(folder, 'spool'));
+  // A disk of its own has root's lost+found, others have folders of snapshots.
+  for (const name of ['lost+found', '.snapshot', 'notes.txt']) unopenable(folder, name);
+  assert.equal((await dataFolderHealth({ data: folder, diskReserve: 0 })).level, 'ok');
+});
+
+for (const name of ['spool', 'keys', 'postern.db', 'postern.db-wal', 'redis', 'lock']) {
+  test(`a ${name} of ours that cannot be written is down`, async t => {
+    const folder = folderOf(t);
+    unopenable(folder, name);
+    const { level, says, next } = await dataFolderHealth({ data: folder, diskReserve: 0 });
+    assert.equal(level, 'down');
+    assert.match(says, /cannot write to .*: ELOOP: was the gateway started as another user once/);
+    assert.ok(says.includes(join(folder, name)), says);
+    assert.match(next, /^chown -R /);
+  });
+}
 
 test('without the reserve it is down, and near it there is something to do', async t => {
   const folder = folderOf(t);
