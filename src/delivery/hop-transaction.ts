@@ -46,6 +46,8 @@ export class SmtpTransaction implements HopTransaction {
   #reopens = 0;
   /** A command is under way, or the peer is inside DATA: the connection cannot be given back. */
   #isBetweenCommands = true;
+  /** The dot was answered: the peer has forgotten the transaction. */
+  #isOver = false;
   #isReleased = false;
   /** The connection was given back until there is something to say. */
   #isResting = false;
@@ -106,6 +108,7 @@ export class SmtpTransaction implements HopTransaction {
     const ending = Buffer.concat([sent.unsent, Buffer.from(stuffer.end())]);
     const last = await this.#sendDot(ending, replyBy ?? Number.POSITIVE_INFINITY);
     this.#isBetweenCommands = true;
+    this.#isOver = true;
     return last;
   }
 
@@ -113,7 +116,7 @@ export class SmtpTransaction implements HopTransaction {
     if (this.#isReleased) return;
     this.#isReleased = true;
     clearTimeout(this.#restTimer);
-    this.#lease.end(this.#isBetweenCommands);
+    this.#lease.end(this.#isBetweenCommands, this.#isOver);
     this.#ended.abort(RELEASED);
   }
 
@@ -174,7 +177,7 @@ export class SmtpTransaction implements HopTransaction {
         wire.destroy('said 421'); // RFC 5321 3.8: it closes now.
       else {
         // Refused: what was said behind it is refused too, and nobody will ask how.
-        if (!isGood(reply)) await wire.forgetAhead(options);
+        if (!isGood(reply)) await wire.forgetAhead();
         this.#isBetweenCommands = wire.isInStep;
       }
       return isFitting ? reply : new WireFailed('garbled', `answered ${text.slice(0, 4)} with ${reply.code}`);

@@ -5,7 +5,6 @@ import { DeadlinePassed, withDeadline } from '../platform/deadline.ts';
 import { type HopSession, HostFailed, openSession } from './hop-session.ts';
 import type { ServerHost } from './host.ts';
 import type { HopSettings } from './options.ts';
-import { RESET_MS } from './wire.ts';
 
 /** While no connection becomes free, later opens wait; the host is well, so this is no failure of it. */
 export class PoolBusy extends Error {
@@ -17,8 +16,11 @@ export interface Lease {
   readonly session: HopSession;
   /** It has carried a transaction before, so it may be dead without our knowing. */
   readonly isReused: boolean;
-  /** Gives it back; `isClean` when the peer is between commands. May be called twice. */
-  end(isClean: boolean): void;
+  /**
+   * Gives it back; `isClean` when the peer is between commands, `isOver` when its reply to the dot was the last, so that it
+   * has nothing in mind any more (RFC 5321 4.1.1.4). May be called twice.
+   */
+  end(isClean: boolean, isOver?: boolean): void;
 }
 
 interface Kept {
@@ -26,6 +28,8 @@ interface Kept {
   transactions: number;
 }
 
+/** For the RSET after a transaction, which nobody waits for. */
+const RESET_MS = 5000;
 /** null: a place is free, connect yourself. */
 type Turn = (kept: Kept | null) => void;
 
@@ -92,10 +96,11 @@ export class HostPool {
       host: this.host,
       session: kept.session,
       isReused,
-      end: isClean => {
+      end: (isClean, isOver = false) => {
         if (isEnded) return;
         isEnded = true;
-        if (isClean && kept.session.wire.failure === null && kept.session.wire.isInStep) this.#track(this.#reset(kept));
+        const { failure, isInStep } = kept.session.wire;
+        if (isClean && failure === null && isInStep) this.#track(this.#reset(kept, isOver));
         else this.#drop(kept);
       },
     };
@@ -103,12 +108,12 @@ export class HostPool {
 
   /**
    * RSET also proves that no late or doubled reply is on its way, which the next MAIL would take for its own. Where the
-   * server offers PIPELINING it goes with that MAIL: a packet and a reply less for every message.
+   * server offers PIPELINING, and has answered a message, it goes with that MAIL: a packet and a reply less for each message.
    */
-  async #reset(kept: Kept): Promise<void> {
+  async #reset(kept: Kept, isOver: boolean): Promise<void> {
     const { wire, capabilities } = kept.session;
     if (this.#isClosed || kept.transactions >= this.#settings.pool.maxMessages) return this.#quit(kept);
-    if (capabilities.pipelining) {
+    if (capabilities.pipelining && isOver) {
       wire.resetWithNext();
     } else {
       const reply = await wire.command('RSET', { ms: RESET_MS }).catch(() => null);

@@ -48,8 +48,8 @@ interface Waiter {
 const ADDRESS_ATTEMPT_MS = 5000;
 /** A silent peer is noticed by the kernel while nobody talks (messages being scanned). */
 const KEEP_ALIVE_MS = 30_000;
-/** For the RSET between two transactions: it asks nothing of a server, and a connection that was idle may be dead. */
-export const RESET_MS = 5000;
+/** For a reply that nobody wants: longer than it takes, short enough for a client that waits to be told its refusal. */
+const FORGET_MS = 1000;
 /** How long QUIT may take: nobody waits for it. */
 const QUIT_MS = 2000;
 
@@ -135,13 +135,14 @@ export class Wire {
    * (RFC 2920, only to a server that offers PIPELINING), and saying it then only waits. Neither may have a line end in it.
    */
   async command(line: string, options: WireOptions, ahead: string | null = null): Promise<ParsedReply> {
-    if (this.#failure !== null) throw this.#failure;
     const what = line.slice(0, 4);
     if (this.#ahead !== null) {
       if (this.#ahead !== line) throw new TypeError(`${what} was said where another line had been announced`);
       this.#ahead = null;
+      // It may be there, and the connection closed since: the answer counts.
       return this.reply(what, options);
     }
+    if (this.#failure !== null) throw this.#failure;
     const isReset = this.#isResetDue;
     this.#isResetDue = false;
     this.#ahead = ahead;
@@ -153,11 +154,11 @@ export class Wire {
     return this.reply(what, options);
   }
 
-  /** The line announced is not to be waited for by anybody: its reply is thrown away. */
-  async forgetAhead(options: WireOptions): Promise<void> {
+  /** Nobody will ask for the reply to the line announced. Where it does not come soon the connection ends. Never rejects. */
+  async forgetAhead(): Promise<void> {
     if (this.#ahead === null) return;
     this.#ahead = null;
-    await this.reply('what was announced', options);
+    await this.reply('what was announced', { ms: FORGET_MS }).catch(() => undefined);
   }
 
   /** RSET goes out in front of the next command, in the same packet: only to a server that offers PIPELINING. */
@@ -165,10 +166,13 @@ export class Wire {
     this.#isResetDue = true;
   }
 
-  /** A connection that was idle may be dead, or out of step: then it counts as closed, and another one takes its place. */
+  /**
+   * A connection that was idle may be dead, or out of step: then it counts as closed, and another one takes its place. The
+   * reply may come with those to the commands behind it, for servers hold replies too (RFC 2920 3.2): it has as long as they.
+   */
   async #wasReset({ ms, signal }: WireOptions): Promise<void> {
     try {
-      const { code } = await this.#within(Math.min(ms, RESET_MS), 'reply to RSET', signal, () => this.#nextReply());
+      const { code } = await this.#within(ms, 'reply to RSET', signal, () => this.#nextReply());
       if (code !== 250) throw this.#fail('closed', `answered RSET with ${code}`);
     } catch (error) {
       if (error instanceof WireFailed && error.kind !== 'aborted') throw new WireFailed('closed', error.message);

@@ -88,10 +88,11 @@ export async function told(hop: NextHop): Promise<string> {
   try {
     transaction = await hop.open(within());
     step = 'MAIL';
-    const mail = await transaction.mail(sender('from@a.example'), PLAIN);
+    const to = recipient('to@x.example');
+    const mail = await transaction.mail(sender('from@a.example'), PLAIN, to);
     if (mail.code >= 300) return `MAIL ${mail.code}`;
     step = 'RCPT';
-    const rcpt = await transaction.rcpt(recipient('to@x.example'));
+    const rcpt = await transaction.rcpt(to);
     if (rcpt.code >= 300) return `RCPT ${rcpt.code}`;
     step = 'DATA';
     const reply = await transaction.data(bytes(MESSAGE), within());

@@ -86,6 +86,8 @@ test('a sender that is refused: the reply to the RCPT behind it is nobody’s, a
   const first = recipient('to@x.example');
   assert.equal((await transaction.mail(sender('bad@a.example'), PLAIN, first)).code, 550);
   transaction.release();
+  await until(() => fake.lines.some(line => line.endsWith('RSET')), 'RSET');
+  for (let i = 0; i < 5; i++) await new Promise(resolve => setImmediate(resolve));
   assert.equal((await send(hop)).dot?.text, 'queued');
   assert.equal(fake.connections, 1);
 });
@@ -102,6 +104,43 @@ test('a recipient that is refused is told so, and the next one is asked alone', 
   assert.equal((await transaction.data(bytes(MESSAGE), within())).code, 250);
   transaction.release();
   assert.equal(fake.lines.filter(line => line.includes('RCPT')).length, 2);
+});
+
+for (const [how, rcpt] of [
+  ['hangs up', 'close'],
+  ['falls silent', 'silent'],
+  ['says 421', { say: '421 4.7.0 bye', close: true }],
+] as const satisfies readonly (readonly [string, Act])[]) {
+  test(`a server that refuses MAIL and then ${how}: its refusal counts, and it is not taken for ill`, async t => {
+    const log: string[] = [];
+    const fake = await pipelining(t, { steps: { MAIL: '550 5.7.1 not you', RCPT: rcpt } });
+    const hop = hopTo(t, [fake.smtp], { onLog: line => log.push(line) });
+    const { mail, rcpt: asked } = await send(hop);
+    assert.deepEqual([mail.code, asked], [550, null]);
+    assert.equal(fake.connections, 1);
+    assert.equal(log.filter(line => line.includes('host failed')).length, 0);
+  });
+}
+
+test('a server that refuses the announced recipient and hangs up is heard, though it has gone when it is asked', async t => {
+  const fake = await pipelining(t, { steps: { RCPT: { say: '550 5.1.1 unknown', close: true } } });
+  const transaction = await hopTo(t, [fake.smtp]).open(within());
+  const first = recipient('to@x.example');
+  assert.equal((await transaction.mail(sender('from@a.example'), PLAIN, first)).code, 250);
+  await until(() => fake.open === 0, 'closed');
+  assert.equal((await transaction.rcpt(first)).code, 550);
+  transaction.release();
+  assert.equal(fake.connections, 1);
+});
+
+test('a transaction that brought no message is forgotten at once, not with the next one', async t => {
+  const fake = await pipelining(t);
+  const transaction = await hopTo(t, [fake.smtp]).open(within());
+  const first = recipient('to@x.example');
+  await transaction.mail(sender('from@a.example'), PLAIN, first);
+  await transaction.rcpt(first);
+  transaction.release();
+  await until(() => fake.lines.some(line => line.endsWith('RSET')), 'RSET');
 });
 
 test('whoever announces one recipient and names another gets no answer meant for the first', async t => {
