@@ -14,9 +14,13 @@ const HELD_MAX_BYTES = 4096;
 /** A socket, as far as it is needed here. */
 type Corked = Pick<Writable, 'cork' | 'uncork' | 'writableLength'>;
 
+/** A client that has all its commands in one packet may have minutes for each: it must not wait for their sum. */
+const HELD_MAX_MS = 1000;
+
 export class HeldReplies {
   #verb: SessionVerb | null = null;
   #isHolding = false;
+  #timer: NodeJS.Timeout | undefined;
 
   /** Before a command is performed; null for what is none. `hasMore`: another whole line is there. */
   before(verb: SessionVerb | null, socket: Corked, hasMore: boolean): void {
@@ -25,6 +29,7 @@ export class HeldReplies {
       if (this.#isHolding || !hasMore) return;
       socket.cork();
       this.#isHolding = true;
+      this.#timer = setTimeout(() => this.#letGo(socket), HELD_MAX_MS).unref();
     } else if (verb !== 'DATA') {
       this.#letGo(socket);
     }
@@ -39,6 +44,7 @@ export class HeldReplies {
   #letGo(socket: Corked): void {
     if (!this.#isHolding) return;
     this.#isHolding = false;
+    clearTimeout(this.#timer);
     socket.uncork();
   }
 }

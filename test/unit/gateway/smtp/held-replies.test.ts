@@ -100,6 +100,20 @@ test('the reply does not wait for a command of which only the half has come', ()
     assert.match(await client.reply(), /^250 2\.0\.0/);
   }));
 
+test('a client does not wait for the sum of what its pipelined commands take', () =>
+  withGateway(async (client, gateway) => {
+    let go: () => void = () => undefined;
+    const slow = new Promise<void>(resolve => {
+      go = resolve;
+    });
+    gateway.steering.at = place => (place === 'rcpt' ? slow : Promise.resolve());
+    client.write(`${MAIL}RCPT TO:<user@example.org>\r\nRSET\r\n`);
+    assert.match(await client.reply(), /^250 2\.1\.0/, 'while RCPT is under way');
+    go();
+    assert.match(await client.reply(), /^250 2\.1\.5/);
+    assert.match(await client.reply(), /^250 2\.0\.0/);
+  }));
+
 test('thousands of pipelined commands are all answered, in order', () =>
   withGateway(async client => {
     client.write(`${MAIL}${'RCPT TO:<user@example.org>\r\n'.repeat(3000)}RSET\r\nQUIT\r\n`);
