@@ -39,8 +39,11 @@ export function parseHeld(text: string, path: string): HeldFile {
   };
 }
 
-/** It goes on top of the message at a release: whole header fields or nothing (RFC 5322 section 2.2). */
-const HEADER_BLOCK = /^(?:[!-9;-~]+:[^\r\n\0]*\r\n(?:[ \t][^\r\n\0]*\r\n)*)*$/;
+/**
+ * It goes on top of the message at a release: whole header fields or nothing (RFC 5322 section 2.2). The gateway ends it
+ * with an empty line where the message's own first line would continue it.
+ */
+const HEADER_BLOCK = /^(?:(?:[!-9;-~]+:[^\r\n\0]*\r\n(?:[ \t][^\r\n\0]*\r\n)*)+(?:\r\n)?)?$/;
 
 function stampOf(value: unknown): string {
   const stamp = string(value, 'stamp');

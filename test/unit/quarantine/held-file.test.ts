@@ -124,6 +124,8 @@ const WRONG: readonly (readonly [why: string, path: Path, value: unknown, says: 
   ['a method that is none', ['record', 'report', 'findings', 4, 'method'], 'arc', /method/],
   ['an effect that is none', ['record', 'report', 'findings', 0, 'effect'], 'eat', /effect/],
   ['a stamp that ends the header', ['stamp'], 'A: b\r\n\r\nbody\r\n', /header block/],
+  ['a stamp that is an empty line', ['stamp'], '\r\n', /header block/],
+  ['a stamp that ends the header twice', ['stamp'], 'A: b\r\n\r\n\r\n', /header block/],
   ['a stamp without an end', ['stamp'], 'A: b', /header block/],
   ['a stamp that is no header', ['stamp'], 'hello\r\n', /header block/],
   ['a stamp that goes on from nothing', ['stamp'], ' A: b\r\n', /header block/],
