@@ -2,7 +2,7 @@
 // main.ts before anything is started, and by doctor. Takes no connection: who comes in this moment finds nobody, and
 // tries again.
 
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { problemAt } from '../config/place.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Health } from '../mail/ports.ts';
@@ -50,9 +50,12 @@ export function whyNotListening(place: Place, named: Named): (error: unknown) =>
 }
 
 function troubleOf(place: Place, error: unknown): { says: string; next: string } {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const [says, next] = TROUBLES[code]?.(place) ?? [errorText(error), 'name another address or port'];
+  const [says, next] = TROUBLES[codeOf(error)]?.(place) ?? [errorText(error), 'name another address or port'];
   return { says, next };
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
 }
 
 /** Throws for the first address that is not to be had, before children and databases were started for nothing. */
@@ -61,18 +64,52 @@ export async function checkFree(settings: Pick<Settings, 'listeners' | 'http' | 
 }
 
 /** For a gateway that does not run: could it listen where it is to? A row for each place where it could not. */
-export async function placesHealth(settings: Pick<Settings, 'listeners' | 'http' | 'file'>): Promise<Health[]> {
+export async function placesHealth(
+  settings: Pick<Settings, 'listeners' | 'http' | 'file'>,
+  attempt = tryPlace,
+): Promise<Health[]> {
   const part = 'ports';
   const found: Health[] = [];
   const places = placesOf(settings);
   for (const { place, named } of places) {
-    await tryPlace(place).catch(error => {
-      const { says, next } = troubleOf(place, error);
-      found.push({ part, level: 'down', says: `${textOf(place)} (setting ${named.setting}): ${says}`, next });
+    await attempt(place).catch(async error => {
+      const { level, says, next } = await examined(place, error);
+      found.push({ part, level, says: `${textOf(place)} (setting ${named.setting}): ${says}`, next });
     });
   }
   if (found.length > 0) return found;
   return [{ part, level: 'ok', says: `${places.map(({ place }) => textOf(place)).join(', ')}: free`, next: '' }];
+}
+
+const UNPRIVILEGED_FROM = 1024;
+
+/**
+ * Who asks may have fewer rights than the service, which its unit gives the capability for such ports. The system says
+ * so before it looks whether the port is free: that is seen by knocking.
+ */
+async function examined(place: Place, error: unknown): Promise<Pick<Health, 'level' | 'says' | 'next'>> {
+  if (codeOf(error) !== 'EACCES') return { level: 'down', ...troubleOf(place, error) };
+  if (await somebodyAnswers(place)) return { level: 'down', ...troubleOf(place, { code: 'EADDRINUSE' }) };
+  if (place.port >= UNPRIVILEGED_FROM) return { level: 'down', ...troubleOf(place, error) };
+  const says = 'this user may not listen there, and nobody else does: only the service can tell';
+  const next = 'start the gateway as deploy/systemd does, with CAP_NET_BIND_SERVICE, and ask again';
+  return { level: 'degraded', says, next };
+}
+
+/** On this machine an answer comes at once. */
+const KNOCK_MS = 1000;
+
+function somebodyAnswers({ host, port }: Place): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect({ host, port, timeout: KNOCK_MS });
+    const end = (isThere: boolean) => {
+      socket.destroy();
+      resolve(isThere);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('timeout', () => end(false));
+    socket.once('error', () => end(false));
+  });
 }
 
 /** Of a listener by its name, for main.ts. */

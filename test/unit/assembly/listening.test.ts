@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { checkFree, listenerNamed, placesHealth, whyNotListening } from '../../../src/assembly/listening.ts';
 import { loadSettings } from '../../../src/config/load.ts';
+import type { Health } from '../../../src/mail/ports.ts';
 
 const listener = (port: number) => ({
   name: 'public',
@@ -64,6 +65,44 @@ test('a port that is taken is told with the line of the settings that names it',
   assert.match(row?.says ?? '', /:\d+ \(setting listeners, two\): another program uses this port/);
   assert.match(row?.next ?? '', /ss -ltnp/);
 });
+
+/** As the system answers a user without rights; these tests may be root. */
+const notAllowed = () => Promise.reject(Object.assign(new Error('not allowed'), { code: 'EACCES' }));
+
+test('a port that only the service may have is for the service to tell, and no fault', async () => {
+  // Port 1 of this address: nobody listens there.
+  const settings = { listeners: [listener(1)], http: 'off', file: null } as const;
+  const [row, ...others] = await placesHealth(settings, notAllowed);
+  assert.deepEqual(others, []);
+  assert.equal(row?.level, 'degraded');
+  assert.match(row?.says ?? '', /^127\.0\.0\.1:1 \(setting listeners, public\): .*only the service can tell/);
+  assert.match(row?.next ?? '', /CAP_NET_BIND_SERVICE/);
+});
+
+test('a port that we may not have and another program answers on is down', async t => {
+  const { port } = await taken(t);
+  const { next, ...row } = await refusedRow(port);
+  assert.deepEqual(row, {
+    part: 'ports',
+    level: 'down',
+    says: `127.0.0.1:${port} (setting listeners, public): another program uses this port`,
+  });
+  assert.match(next, /ss -ltnp/);
+});
+
+test('a port that we may not have for another reason than its number stays down', async t => {
+  const { port, close } = await taken(t);
+  await close();
+  const { level, says } = await refusedRow(port);
+  assert.equal(level, 'down');
+  assert.match(says, /: not allowed$/);
+});
+
+async function refusedRow(port: number): Promise<Health> {
+  const [row] = await placesHealth({ listeners: [listener(port)], http: 'off', file: null }, notAllowed);
+  assert.ok(row !== undefined);
+  return row;
+}
 
 test('places that are free are said to be, and are free afterwards', async () => {
   // Port 0 is any free one: nobody can have taken it meanwhile.
