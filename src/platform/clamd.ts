@@ -32,6 +32,9 @@ export interface Clamd extends Child {
   signatures(): 'installed' | 'none';
 }
 
+/** `unknown`: they have changed, and it does not run with the new ones yet. */
+type Known = 'installed' | 'none' | 'unknown';
+
 /** All signatures take 10 to 60 s to load. */
 const READY_WITHIN_MS = 180_000;
 const STOP_WITHIN_MS = 10_000;
@@ -57,19 +60,20 @@ export async function createClamd(options: ClamdOptions): Promise<Clamd> {
   const program = await runnable(options, folder);
   await writeSafely(join(own, 'postern-test.ndb'), `${testSignature()}\n`);
   let text = '';
-  let found: 'installed' | 'none' = 'none';
-  /** The one that runs knows the old ones. */
+  /** What the one that runs was started with. */
+  let known: Known = 'none';
   let isChanging = false;
   let watch: NodeJS.Timeout | undefined;
 
-  async function configure(): Promise<void> {
-    found = (await hasSignatures(options.signatures)) ? 'installed' : 'none';
-    text = clamdConfig(options, {
-      socket,
-      folder,
-      database: found === 'installed' ? resolve(options.signatures) : own,
-    });
-    await writeSafely(config, text);
+  const look = async () => ((await hasSignatures(options.signatures)) ? 'installed' : 'none');
+
+  async function configure(found: 'installed' | 'none'): Promise<void> {
+    const database = found === 'installed' ? resolve(options.signatures) : own;
+    const next = clamdConfig(options, { socket, folder, database });
+    // Where the write fails nobody knows which of the two it was, so what is started then is adopted by no later run.
+    text = '';
+    await writeSafely(config, next);
+    text = next;
   }
 
   const child = createChild({
@@ -91,13 +95,16 @@ export async function createClamd(options: ClamdOptions): Promise<Clamd> {
 
   /** Signatures that came (or went) while it runs; those that only change are found by clamd itself. */
   async function lookForSignatures(): Promise<void> {
-    const now = (await hasSignatures(options.signatures)) ? 'installed' : 'none';
-    if (now === found) return;
-    options.log.warn({ child: 'clamd', was: found, now }, 'virus signatures have changed, starting clamd again');
+    const now = await look();
+    if (now === known || isChanging) return;
+    options.log.warn({ child: 'clamd', was: known, now }, 'virus signatures have changed, starting clamd again');
     isChanging = true;
+    // Until it runs with the new ones, and where that fails until a later look has done it (I8).
+    known = 'unknown';
     try {
-      await configure();
+      await configure(now);
       await child.restart();
+      known = now;
     } finally {
       isChanging = false;
     }
@@ -105,9 +112,11 @@ export async function createClamd(options: ClamdOptions): Promise<Clamd> {
 
   return {
     socketPath: socket,
-    signatures: () => (isChanging ? 'none' : found),
+    signatures: () => (known === 'installed' ? 'installed' : 'none'),
     start: async () => {
-      await configure();
+      const found = await look();
+      await configure(found);
+      known = found;
       if (found === 'none') {
         const next = 'run freshclam: what it brings is used without a restart';
         options.log.warn({ child: 'clamd', folder: options.signatures, next }, 'no virus signatures');
@@ -121,7 +130,7 @@ export async function createClamd(options: ClamdOptions): Promise<Clamd> {
     isReady: () => child.isReady(),
     pid: () => child.pid(),
     restart: () => child.restart(),
-    health: () => clamdHealth(child.health(), found, options),
+    health: () => clamdHealth(child.health(), isChanging ? 'installed' : known, options),
     stop: async () => {
       clearInterval(watch);
       await child.stop();
@@ -129,8 +138,12 @@ export async function createClamd(options: ClamdOptions): Promise<Clamd> {
   };
 }
 
-function clamdHealth(child: PartHealth, signatures: 'installed' | 'none', options: ClamdOptions): PartHealth {
-  if (child.level === 'ok' && signatures === 'none') {
+function clamdHealth(child: PartHealth, known: Known, options: ClamdOptions): PartHealth {
+  if (known === 'unknown') {
+    const says = 'the virus signatures have changed, and it could not be started again with them';
+    return { ...child, level: 'down', says, next: 'see the log: is the disk full? It is tried again by itself' };
+  }
+  if (child.level === 'ok' && known === 'none') {
     // Up, and of no use: its scanner says so in red, with what to do.
     return { ...child, says: `${child.says}, without virus signatures in ${options.signatures}` };
   }

@@ -52,13 +52,15 @@ class Clamav implements Scanner {
 
   async scan({ entry }: ScanTask, signal: AbortSignal): Promise<readonly Finding[]> {
     if (entry.sizeBytes > this.#options.maxBytes) return [unscannable(TOO_LARGE_REASON)];
+    // Asked before too: an answer of the clamd that was may be read when the next one has begun.
+    const wasBlind = this.#isBlind();
     // Nothing to look at, and clamscan would send clamd a command it does not know.
-    if (entry.sizeBytes === 0) return this.#remark();
+    if (entry.sizeBytes === 0) return this.#remark(wasBlind);
     try {
       const reply = await withEither(signal, this.#closing.signal, either =>
         this.#inFlight.run(entry.sizeBytes, either, () => scanMessage(this.#options.address, entry, either)),
       );
-      return [...findingsOf(reply), ...this.#remark()];
+      return [...findingsOf(reply), ...this.#remark(wasBlind)];
     } catch (error) {
       return [unavailable(PART, errorText(error))];
     }
@@ -100,13 +102,17 @@ class Clamav implements Scanner {
     return this.#options.hasOnlyOwnSignatures() || (this.#version !== null && this.#version.database === null);
   }
 
+  #isBlind(): boolean {
+    const { hasOnlyOwnSignatures, ownSignaturesSuffice = false } = this.#options;
+    return !ownSignaturesSuffice && hasOnlyOwnSignatures();
+  }
+
   /**
    * What clamd cannot know is no clean message (I8). A clamd of the administrator's without ClamAV's own signatures has
    * those that it was given, or it would not run: every report says so, and no more.
    */
-  #remark(): readonly Finding[] {
-    const { hasOnlyOwnSignatures, ownSignaturesSuffice = false } = this.#options;
-    if (!ownSignaturesSuffice && hasOnlyOwnSignatures()) return [unavailable(PART, NO_SIGNATURES)];
+  #remark(wasBlind: boolean): readonly Finding[] {
+    if (wasBlind || this.#isBlind()) return [unavailable(PART, NO_SIGNATURES)];
     return this.#hasNoSignatures() ? [hit('CLAMAV_NO_SIGNATURES', NO_SIGNATURES, 0)] : [];
   }
 }

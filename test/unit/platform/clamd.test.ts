@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -103,4 +103,27 @@ test('signatures that come while it runs are used, and when they go it is the te
   await waitFor('back', () => clamd.signatures() === 'none' && clamd.isReady());
   assert.notEqual(clamd.pid(), pid);
   assert.match(clamd.health().says, /without virus signatures/);
+});
+
+test('I8: a change of signatures that cannot be written is tried again, and counts as none until then', async t => {
+  if (!needs(t, 'clamd')) return;
+  const failures: string[] = [];
+  const log = { ...silentLog(), error: (_: object, message: string) => void failures.push(message) };
+  const { clamd, signatures, folder } = await clamdFor(t, { lookEveryMs: 50, log });
+  await clamd.start();
+  const pid = clamd.pid();
+  const config = join(folder, 'clamd/clamd.conf');
+  await rm(config);
+  await mkdir(config);
+  await writeFile(join(signatures, 'daily.cvd'), 'ClamAV-VDB:'.padEnd(2000, 'x'));
+  await waitFor('it fails, again and again', () => failures.filter(one => one === 'clamd signatures').length >= 3);
+  assert.equal(clamd.signatures(), 'none', 'the one that runs has none');
+  assert.equal(clamd.pid(), pid);
+  const { level, next } = clamd.health();
+  assert.equal(level, 'down');
+  assert.match(next, /is the disk full/);
+  await rmdir(config);
+  await waitFor('it is done at last', () => clamd.signatures() === 'installed');
+  await waitFor('by another one', () => clamd.pid() !== pid);
+  assert.match(await readFile(config, 'utf8'), new RegExp(`^DatabaseDirectory ${signatures}$`, 'm'));
 });

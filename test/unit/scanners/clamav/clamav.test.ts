@@ -179,6 +179,18 @@ describe('with a clamd of our own', () => {
       assert.ok(clamd.mostScans <= 2, String(clamd.mostScans));
     }));
 
+  test('I8: an answer of the clamd that had no signatures is none, though it is read when the next one has', async () => {
+    // The signatures come while the first message is with clamd.
+    const heard = { bytes: () => 0 };
+    await withFake('ok', { hasOnlyOwnSignatures: () => heard.bytes() === 0 }, async (scanner, clamd) => {
+      heard.bytes = () => clamd.received.length;
+      const reason = 'no virus signatures: run freshclam';
+      const first = await scanner.scan(await folder.task(), later());
+      assert.deepEqual(first, [{ kind: 'unavailable', scanner: 'clamav', reason }]);
+      assert.deepEqual(await scanner.scan(await folder.task(), later()), []);
+    });
+  });
+
   test('an empty message is not sent', () =>
     withFake('dead', {}, async scanner => {
       assert.deepEqual(await scanner.scan(await folder.task({ message: '' }), later()), []);
