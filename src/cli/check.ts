@@ -16,7 +16,7 @@ import { bold, green, red, yellow } from './colour.ts';
 import { given, NoError, UsageError } from './exit.ts';
 import { type Page, withPage } from './manual.ts';
 import { type CheckedAs, messageFiles, openedMessage, withWorkFolder } from './message-files.ts';
-import { settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
+import { settingsOrBuiltIn, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
 import { startProgress } from './progress.ts';
 import { recordedResults } from './recorded-results.ts';
 import { print, printJson } from './terminal.ts';
@@ -36,7 +36,8 @@ Judges each FILE in this process, without gateway, Redis or records, and prints 
 a message as it was sent (header and body), a folder of such files, or - for standard input. Results come in the order
 of the input.
 
-The verdict is that of the policy "default". Without --offline DNS is asked, and clamd where a gateway of these settings
+The verdict is that of the policy "default"; of the built-in settings, which standard error says, where those in
+/etc/postern are not yours to read. Without --offline DNS is asked, and clamd where a gateway of these settings
 runs one. --auth takes verdicts that were recorded elsewhere in place of asking DNS.`,
   examples: [
     { run: 'postern check message.eml', does: 'judge one file' },
@@ -74,7 +75,7 @@ export function checkCommand(): Command {
 async function check(paths: readonly string[], options: CheckOptions): Promise<void> {
   const as = checkedAs(options);
   const replay = options.auth === undefined ? null : replayScanner(recordedResults(options.auth));
-  const { settings } = await settingsOf(options);
+  const { settings } = await settingsOrBuiltIn(options);
   const policy = settings.policies.get('default');
   if (policy === undefined) throw new NoError('the settings have no policy default');
   const files = await messageFiles(paths);

@@ -1,7 +1,7 @@
 // Options that many commands share, and what they mean: which settings, which gateway, which records.
 
 import { access } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Loaded, LoadOptions } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
@@ -42,11 +42,33 @@ export async function settingsOf(options: WithConfig): Promise<Loaded> {
   return loadSettings(settingsPlace(options));
 }
 
+/**
+ * For commands that work on files: those of a service that are not this user's to read are no obstacle, and standard
+ * error says that others hold. Throws BadFile.
+ */
+export async function settingsOrBuiltIn(options: WithConfig): Promise<Loaded> {
+  const { loadSettings } = await import('../config/load.ts');
+  const loaded = loadSettings({ ...settingsPlace(options), mayGoWithout: true });
+  if (loaded.passedOver !== undefined) {
+    process.stderr.write(
+      `postern: ${loaded.passedOver} is not yours to read: the built-in settings hold, and rules/local of this folder\n`,
+    );
+  }
+  return loaded;
+}
+
 /** Where the settings of a command are. */
 export function settingsPlace({ config }: WithConfig): LoadOptions {
+  const cwd = process.cwd();
+  if (config !== undefined) {
+    return { cwd, file: resolve(config), ...(isAbsolute(config) ? { missingHint: '--config names it' } : {}) };
+  }
   // An empty one is as good as none: `POSTERN_CONFIG= postern check …`.
-  const named = config ?? (process.env['POSTERN_CONFIG'] || undefined);
-  return { cwd: process.cwd(), ...(named === undefined ? {} : { file: resolve(named) }) };
+  const variable = process.env['POSTERN_CONFIG'] || undefined;
+  if (variable === undefined) return { cwd };
+  const from = isAbsolute(variable) ? '' : `, from ${cwd}`;
+  const missingHint = `the environment variable POSTERN_CONFIG names it${from}; --config FILE goes before it`;
+  return { cwd, file: resolve(variable), missingHint };
 }
 
 /** The usual reason is another folder, where the built-in settings hold. */

@@ -17,7 +17,7 @@ import type { Linted } from '../rules/load.ts';
 import { green, red, yellow } from './colour.ts';
 import { given, UsageError } from './exit.ts';
 import { type Page, withPage } from './manual.ts';
-import { settingsOf, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
+import { settingsOrBuiltIn, type WithConfig, type WithJson, withConfig, withJson } from './options.ts';
 import { showWorking } from './progress.ts';
 import { table } from './table.ts';
 import { print, printJson } from './terminal.ts';
@@ -133,7 +133,7 @@ interface Read extends Linted {
 
 async function read(folders: readonly string[], options: WithConfig): Promise<Read> {
   const { lintRules } = await import('../rules/load.ts');
-  const { settings } = await settingsOf(options);
+  const { settings } = await settingsOrBuiltIn(options);
   if (folders.length === 0) {
     const found = linted(() => lintRules(ruleFolders(settings)));
     return { ...found, folders: foldersRead(settings, found.files), unread: unreadRules(settings) };

@@ -1,7 +1,7 @@
 // Reads the settings: from the file that is named, from ./postern.yaml, from /etc/postern/postern.yaml, or the built-in
 // demo. Called by the commands and at a reload. Whatever is wrong comes out as one BadFile with all problems.
 
-import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, statSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 
@@ -19,6 +19,10 @@ export interface LoadOptions {
   readonly file?: string;
   /** For whoever takes mail: a file that was chosen and names no domain is a mistake, and no wish for the demo. */
   readonly mustTakeMail?: boolean;
+  /** For what works without any: a service's file that this user may not read counts as none. */
+  readonly mayGoWithout?: boolean;
+  /** What to do where `file` is not there. */
+  readonly missingHint?: string;
   /** Where a service has its settings; for tests. */
   readonly systemFile?: string;
   /** Absolute. */
@@ -29,6 +33,8 @@ export interface Loaded {
   readonly settings: Settings;
   /** Absolute; null when no file was there and the built-in demo holds. */
   readonly file: string | null;
+  /** The service's file, where this user may not read it and `mayGoWithout` was said. */
+  readonly passedOver?: string;
 }
 
 export const SETTINGS_FILE = 'postern.yaml';
@@ -36,15 +42,30 @@ export const SYSTEM_FILE = '/etc/postern/postern.yaml';
 
 /** Throws BadFile: nothing is half loaded (I9). */
 export function loadSettings(options: LoadOptions): Loaded {
-  const { file, cwd } = options;
+  const { file, cwd, missingHint = `the path was taken from ${cwd}`, systemFile = SYSTEM_FILE } = options;
   if (file !== undefined) {
     const named = fileAt(file, options, true);
-    if (named === null) throw unreadable(file, 'there is no such file', `the path was taken from ${cwd}`);
+    if (named === null) throw unreadable(file, 'there is no such file', missingHint);
     return named;
   }
   // A postern.yaml that lies here may change the ports of the demo and stay the demo; a service's names its domains.
-  const found = fileAt(SETTINGS_FILE, options, false) ?? fileAt(options.systemFile ?? SYSTEM_FILE, options, true);
-  return found ?? { settings: parseWith('', '', { folders: foldersFor(cwd), world: thisMachine() }), file: null };
+  const here = fileAt(SETTINGS_FILE, options, false);
+  if (here !== null) return here;
+  const isPassedOver = options.mayGoWithout === true && isForbidden(systemFile);
+  const found = isPassedOver ? null : fileAt(systemFile, options, true);
+  if (found !== null) return found;
+  const settings = parseWith('', '', { folders: foldersFor(cwd), world: thisMachine() });
+  return { settings, file: null, ...(isPassedOver ? { passedOver: systemFile } : {}) };
+}
+
+/** The file, or a folder above it: such a folder does not tell whether the file is there. */
+function isForbidden(path: string): boolean {
+  try {
+    closeSync(openSync(path, 'r'));
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EACCES';
+  }
 }
 
 /** null where there is no file. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -8,6 +8,17 @@ import { loadSettings } from '../../../src/config/load.ts';
 import { BadFile } from '../../../src/platform/problem.ts';
 
 const ONE_DOMAIN = 'domains: {example.org: {nextHop: smtp://10.0.0.5}}\n';
+
+/** Root may read everything. */
+function withoutRights(work: () => void): void {
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    work();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
 
 describe('loadSettings', () => {
   const root = mkdtempSync(join(tmpdir(), 'postern-load-'));
@@ -74,6 +85,46 @@ describe('loadSettings', () => {
     writeFileSync(join(cwd, 'postern.yaml'), ONE_DOMAIN);
     assert.equal(loadSettings({ cwd, systemFile }).file, join(cwd, 'postern.yaml'), 'what lies here comes first');
     assert.equal(loadSettings({ cwd: folder(), systemFile: join(cwd, 'none') }).settings.isDemo, true);
+  });
+
+  it('goes on without the settings of a service that are not ours to read, where nobody needs them', () => {
+    const cwd = folder({ 'etc/postern.yaml': ONE_DOMAIN });
+    for (const path of [root, cwd]) chmodSync(path, 0o755);
+    const systemFile = join(cwd, 'etc/postern.yaml');
+    for (const path of [systemFile, join(cwd, 'etc')]) {
+      chmodSync(path, 0);
+      withoutRights(() => {
+        const { settings, file, passedOver } = loadSettings({ cwd, systemFile, mayGoWithout: true });
+        assert.deepEqual([settings.isDemo, file, passedOver], [true, null, systemFile]);
+        assert.match(
+          failure(() => loadSettings({ cwd, systemFile })),
+          /the file cannot be read \(EACCES\)\n {2}let the user that runs Postern read it/,
+        );
+      });
+    }
+    chmodSync(join(cwd, 'etc'), 0o755);
+    assert.equal(
+      loadSettings({ cwd: folder(), systemFile: join(cwd, 'none'), mayGoWithout: true }).passedOver,
+      undefined,
+    );
+    writeFileSync(join(cwd, 'postern.yaml'), ONE_DOMAIN);
+    withoutRights(() => {
+      const { file, passedOver } = loadSettings({ cwd, systemFile, mayGoWithout: true });
+      assert.deepEqual([file, passedOver], [join(cwd, 'postern.yaml'), undefined], 'what lies here is not affected');
+    });
+  });
+
+  it('does not go on without a file that lies here or was named', () => {
+    const cwd = folder({ 'postern.yaml': ONE_DOMAIN });
+    for (const path of [root, cwd]) chmodSync(path, 0o755);
+    chmodSync(join(cwd, 'postern.yaml'), 0);
+    withoutRights(() => {
+      for (const file of [{}, { file: 'postern.yaml' }])
+        assert.match(
+          failure(() => loadSettings({ cwd, ...file, mayGoWithout: true })),
+          /EACCES/,
+        );
+    });
   });
 
   it('does not start the demo from a file that was chosen and names no domain', () => {
