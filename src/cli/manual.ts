@@ -90,7 +90,7 @@ function synopsis(command: Command, name: string): string[] {
   });
   const below = command.commands.length === 0 ? [] : ['COMMAND'];
   const line = [name, ...below, '[OPTION]...', ...values].join(' ');
-  return command.parent === null ? [line, `${name} help [COMMAND]`] : [line];
+  return command.parent === null ? [line, `${name} help [COMMAND]...`] : [line];
 }
 
 function commandsBelow(command: Command): [string, string][] {

@@ -44,7 +44,8 @@ that only read also work while it is stopped. Options stand after the command.`,
 export async function run(argv: readonly string[]): Promise<void> {
   endWhenNobodyReads();
   try {
-    await program().parseAsync(argv);
+    const top = program();
+    await top.parseAsync(helpByOption(top, argv.slice(2)), { from: 'user' });
   } catch (error) {
     process.exitCode = exitCodeOf(error);
   }
@@ -67,6 +68,31 @@ export function program(): Command {
   ];
   for (const command of commands) top.addCommand(command);
   return prepared(withPage(top, PAGE), 'postern');
+}
+
+/**
+ * `help quarantine list` as `quarantine list --help`. A word that is no command stays, without the question for help: it
+ * is complained about as anywhere else. (The help of the library prints the main page for it.)
+ */
+function helpByOption(top: Command, args: readonly string[]): readonly string[] {
+  const path: string[] = [];
+  let at = top;
+  let asksForHelp = false;
+  for (const word of args) {
+    if (word === 'help' && !asksForHelp && at.commands.length > 0) {
+      asksForHelp = true;
+      continue;
+    }
+    const below = at.commands.find(command => command.name() === word);
+    if (below === undefined) {
+      const isUnknown = asksForHelp && at.commands.length > 0 && !word.startsWith('-');
+      if (isUnknown) return [...path, word];
+      break;
+    }
+    path.push(word);
+    at = below;
+  }
+  return asksForHelp ? [...path, ...args.filter(word => word.startsWith('-')), '--help'] : args;
 }
 
 /** Errors are thrown to us instead of ending the process, and read as all others do; also by subcommands. */

@@ -36,6 +36,31 @@ test('there are thirty bad inputs at least', () => {
   assert.ok(files.length >= 30, `${files.length}`);
 });
 
+test('help before or below a command is its page', async t => {
+  const folder = testFolder(t, 'help');
+  for (const [asked, page] of [
+    [['help'], ['--help']],
+    [
+      ['help', 'trace'],
+      ['trace', '--help'],
+    ],
+    [
+      ['help', 'quarantine', 'list'],
+      ['quarantine', 'list', '--help'],
+    ],
+    [
+      ['quarantine', 'help', 'list'],
+      ['quarantine', 'list', '--help'],
+    ],
+  ] as const) {
+    const said = await runPostern(asked, folder);
+    assert.deepEqual(said, await runPostern(page, folder));
+    assert.equal(said.code, 0);
+  }
+  const file = await runPostern(['check', '--offline', 'help'], folder);
+  assert.match(file.stderr, /help: there is no such file/, 'a value that is called so is none');
+});
+
 test('what a running gateway is asked wrongly, it says no to, with a reason and exit code 1', async t => {
   if (!needs(t, 'redis-server', 'clamd')) return;
   const hop = await startFakeHop();
