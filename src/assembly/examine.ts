@@ -16,6 +16,7 @@ import { socketPath } from '../platform/unix-socket.ts';
 import type { Status } from './control.ts';
 import { SIGNATURES } from './daemons.ts';
 import { dataFolderHealth } from './data-folder.ts';
+import { NO_VIRUS_SCANNER } from './health.ts';
 import { placesHealth } from './listening.ts';
 import { createRoutes } from './router.ts';
 import { createScanners } from './scanners.ts';
@@ -110,8 +111,9 @@ export async function virusScannerHealth(
   const part = 'virus scanner';
   const restart = restartFor('scanners.clamav', running);
   if (!settings.scanners.clamav.enabled) {
-    const says = `switched off in the settings${restart === '' ? '' : ', not yet in the running gateway'}`;
-    return [{ part, level: 'degraded', says, next: restart || 'scanners.clamav.enabled: true' }];
+    if (restart === '') return [{ part, level: 'ok', says: NO_VIRUS_SCANNER, next: '' }];
+    const says = 'switched off in the settings, not yet in the running gateway';
+    return [{ part, level: 'degraded', says, next: restart }];
   }
   if (settings.scanners.clamav.address.kind === 'embedded' && running === null) {
     const clamd = await startable(part, 'clamd', 'clamav-daemon');

@@ -14,13 +14,16 @@ export interface HealthReport {
   /** What mail is protected by now: `viruses`, `forged senders` … */
   readonly protects: readonly string[];
   readonly doesNotProtect: readonly string[];
+  /** Of those the ones that the settings have switched off: a choice and no fault. */
+  readonly switchedOff: readonly string[];
   readonly parts: readonly Health[];
 }
 
 /** What each scanner stands for, in the administrator's words. */
+const VIRUSES = 'viruses';
 const PROTECTION: Readonly<Record<string, string>> = {
   rules: 'spam, by rules',
-  clamav: 'viruses',
+  clamav: VIRUSES,
   'sender-auth': 'forged senders (SPF, DKIM, DMARC)',
   'dns-lists': 'listed addresses and links',
 };
@@ -47,8 +50,18 @@ export function askHops(hops: Iterable<Pick<NextHop, 'name' | 'health'>>): Named
   return [...hops].map(hop => ({ part: `next hop ${hop.name}`, ask: () => hop.health() }));
 }
 
-/** Asks every part at once; one that does not answer in time is down. */
-export async function healthReport(ask: readonly (AskHealth | NamedAsk)[]): Promise<HealthReport> {
+function offIn(protection: string): string {
+  return `switched off in the settings: no protection from ${protection}`;
+}
+
+/** What is said of the virus scanner where the settings have none. */
+export const NO_VIRUS_SCANNER = offIn(VIRUSES);
+
+/** Asks every part at once; one that does not answer in time is down. `off`: scanners that the settings switch off. */
+export async function healthReport(
+  ask: readonly (AskHealth | NamedAsk)[],
+  off: readonly string[] = [],
+): Promise<HealthReport> {
   const askedAt = Date.now();
   const named = ask.map(one => (typeof one === 'function' ? { part: 'unknown', ask: one } : one));
   const asked = await Promise.all(named.map(askPart));
@@ -58,6 +71,8 @@ export async function healthReport(ask: readonly (AskHealth | NamedAsk)[]): Prom
     : parts.some(part => part.level === 'degraded')
       ? 'degraded'
       : 'ok';
+  // Well, for a choice is no fault; but what protects is only what works.
+  const chosen = off.map(part => ({ part, level: 'ok' as const, says: offIn(PROTECTION[part] ?? part), next: '' }));
   const working = new Set(asked.filter(part => part.level !== 'down').map(part => part.part));
   const known = Object.entries(PROTECTION);
   return {
@@ -65,7 +80,8 @@ export async function healthReport(ask: readonly (AskHealth | NamedAsk)[]): Prom
     level,
     protects: known.filter(([part]) => working.has(part)).map(([, what]) => what),
     doesNotProtect: known.filter(([part]) => !working.has(part)).map(([, what]) => what),
-    parts,
+    switchedOff: known.filter(([part]) => off.includes(part)).map(([, what]) => what),
+    parts: [...parts, ...chosen],
   };
 }
 
@@ -102,7 +118,8 @@ export interface AllParts {
   readonly reloadTrouble: ReloadTrouble | null;
   readonly metrics: Pick<Metrics, 'turns'>;
   readonly pipeline: { parts(): Promise<readonly Health[]> };
-  readonly scanners: readonly { health(): Promise<Health> }[];
+  /** Those that the settings ask for. */
+  readonly scanners: readonly { readonly name: string; health(): Promise<Health> }[];
   readonly expander: { health(): Promise<Health> } | undefined;
   readonly daemons: { health(): readonly Health[] };
   readonly records: Readonly<Record<'store' | 'spool' | 'quarantine', { health(): Promise<Health> }>>;
@@ -115,11 +132,14 @@ export async function healthOfAll(parts: AllParts): Promise<HealthReport> {
   const { metrics, pipeline, scanners, expander, daemons, records, rates, resolver, hops } = parts;
   const ofPipeline = await pipeline.parts();
   const missing = (part: string): Health => ({ part, level: 'down', says: 'not started', next: '' });
-  return healthReport([
+  // The rules cannot be switched off.
+  const names = new Set(['rules', ...scanners.map(scanner => scanner.name)]);
+  const off = Object.keys(PROTECTION).filter(part => !names.has(part));
+  const all = [
     () => reloadHealth(parts),
     () => threadHealth(metrics.turns.lately()),
     ...ofPipeline.map(health => () => health),
-    ...scanners.map(scanner => () => scanner.health()),
+    ...scanners.map(scanner => ({ part: scanner.name, ask: () => scanner.health() })),
     () => expander?.health() ?? missing('rules'),
     ...daemons.health().map(health => () => health),
     () => records.store.health(),
@@ -128,7 +148,8 @@ export async function healthOfAll(parts: AllParts): Promise<HealthReport> {
     () => rates?.health() ?? missing('rates'),
     () => resolver.health(),
     ...askHops(hops),
-  ]);
+  ];
+  return healthReport(all, off);
 }
 
 /** After a reload that failed: the old version holds, and somebody believes in the new one. */

@@ -54,7 +54,8 @@ async function running(settings: Settings): Promise<Status | null> {
   try {
     // A gateway of an older version, before its restart, says nothing of what waits.
     const status = (await ask(settings, 'GET', '/status')) as Omit<Status, 'waiting'>;
-    return { waiting: { live: [], restart: [] }, ...status };
+    const health = { ...status.health, switchedOff: status.health.switchedOff ?? [] };
+    return { waiting: { live: [], restart: [] }, ...status, health };
   } catch (error) {
     if (error instanceof GatewayNotRunning) return null;
     throw error;
@@ -76,9 +77,11 @@ function gateway(status: Status | null, { data, isDemo }: Settings): Health {
   const places = listeners.map(({ name, host, port }) => `${name} ${host}:${port}`).join(', ');
   const says = `runs: version ${version}, process ${pid}, ${places}`;
   const gaps = health.doesNotProtect.join(', ');
-  // What is behind a gap has a row of its own below; the gateway itself is up.
   if (gaps === '') return { part, level: 'ok', says, next: '' };
-  return { part, level: 'degraded', says: `${says}; does not protect from: ${gaps}`, next: '' };
+  // What is behind a gap has a row of its own below; the gateway itself is up. What the settings switch off is no fault.
+  const isChosen = health.doesNotProtect.every(gap => health.switchedOff.includes(gap));
+  const level = isChosen ? 'ok' : 'degraded';
+  return { part, level, says: `${says}; does not protect from: ${gaps}`, next: '' };
 }
 
 /** Parts of the gateway that `examine` has asked itself, from outside. */

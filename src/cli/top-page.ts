@@ -52,9 +52,7 @@ export function topPage(sample: TopSample, { width, height }: PageSize, trouble 
 
 function head({ version, pid, at, startedAt, health }: TopSample, width: number, trouble: string): readonly Piece[] {
   if (trouble !== '') return [[safeLine(trouble, 300), red]];
-  // What the settings have switched off is no part that could be ill, and protects from nothing all the same.
-  const worst = health.level === 'ok' && health.doesNotProtect.length > 0 ? 'degraded' : health.level;
-  const level = [worst.toUpperCase(), LEVELS[worst]] as const;
+  const level = [health.level.toUpperCase(), LEVELS[health.level]] as const;
   const left = `Postern ${version}, process ${pid}, up ${span(at - startedAt)}: `;
   const clock = `${new Date(at).toISOString().slice(11, 19)} UTC`;
   const gap = width - left.length - level[0].length - clock.length;
@@ -96,8 +94,10 @@ function healthLines({ health }: TopSample, { width, height }: PageSize): (reado
   const isHop = ({ part }: Health) => part.startsWith('next hop');
   const hops = health.parts.filter(isHop);
   const sick = health.parts.filter(part => part.level !== 'ok' && !isHop(part));
+  // Of an older gateway, before its restart, there is no list.
+  const off = unprotected(health.switchedOff ?? []);
   // Eight lines stand above, and the titles of the messages below.
-  const room = Math.max(2, Math.min(SICK_MAX + HOPS_MAX, height - 9 - MESSAGES_MIN));
+  const room = Math.max(2, Math.min(SICK_MAX + HOPS_MAX, height - 9 - off.length - MESSAGES_MIN));
   const shownHops = sorted(hops).slice(0, Math.min(HOPS_MAX, room));
   const places = Math.max(1, Math.min(SICK_MAX, room - shownHops.length));
   const shownSick = sorted(sick).slice(0, height >= TALL ? Math.ceil(places / 2) : places);
@@ -112,13 +112,15 @@ function healthLines({ health }: TopSample, { width, height }: PageSize): (reado
       const second = height >= TALL && more.length > 0 ? [line('', more.join(' '))] : [];
       return [line('health', [first.slice(0, level.length), LEVELS[level]], first.slice(level.length)), ...second];
     }),
-    ...(sick.length > 0 ? [] : [line('health', ['all parts are well', green], ...unprotected(health.doesNotProtect))]),
+    ...(sick.length > 0 ? [] : [line('health', ['all parts are well', green])]),
+    ...off,
     ...(missing === 0 ? [] : [line('', `and ${missing} more: postern doctor`)]),
   ];
 }
 
-function unprotected(from: readonly string[]): Piece[] {
-  return from.length === 0 ? [] : [', ', [`switched off: no protection from ${from.join(', ')}`, yellow]];
+/** What the settings switch off is no part that could be ill, and protects from nothing all the same. */
+function unprotected(from: readonly string[]): (readonly Piece[])[] {
+  return from.length === 0 ? [] : [line('switched off', [`no protection from ${from.join(', ')}`, yellow])];
 }
 
 function sorted(parts: readonly Health[]): readonly Health[] {

@@ -5,6 +5,7 @@ import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startFakeHop } from '../support/fake-hop.ts';
+import { healthOf } from '../support/health.ts';
 import { RULES_ALONE, type Said, startPostern } from '../support/postern.ts';
 import { needs } from '../support/require.ts';
 
@@ -33,8 +34,18 @@ test('doctor tells settings that wait from parts that are ill, a failed reload i
   const doctor = () => postern.cli('doctor', '--json');
   const file = join(postern.folder, 'postern.yaml');
 
-  const fresh = rowOf(await doctor(), 'settings and rules');
+  const first = await doctor();
+  const fresh = rowOf(first, 'settings and rules');
   assert.equal(fresh.level, 'ok', fresh.says);
+  // A choice is no fault, and all three who are asked say so.
+  const off = 'switched off in the settings: no protection from viruses';
+  assert.deepEqual([rowOf(first, 'virus scanner').level, rowOf(first, 'virus scanner').says], ['ok', off]);
+  assert.equal(rowOf(first, 'gateway').level, 'ok');
+  assert.match(rowOf(first, 'gateway').says, /does not protect from: viruses, forged senders/);
+  const health = await healthOf(postern);
+  const clamavOff = health.parts.find(({ part }) => part === 'clamav');
+  assert.deepEqual([health.status, clamavOff?.level, clamavOff?.says], [200, 'ok', off]);
+  assert.ok(health.switchedOff.includes('viruses'));
 
   writeFileSync(file, readFileSync(file, 'utf8').replace('clamav: {enabled: false}', 'clamav: {enabled: true}'));
   appendFileSync(file, 'nextHopText: show\n');

@@ -53,10 +53,24 @@ test('clamd that the running gateway has switched off, and the file on, waits fo
   assert.doesNotMatch(plain?.next ?? '', /restart/);
 });
 
+test('clamd that the settings switch off is a choice, and what it means is said', async t => {
+  const settings = settingsIn(folderOf(t), 'scanners: {clamav: {enabled: false}}');
+  for (const beside of [null, running(settings)])
+    assert.deepEqual(await virusScannerHealth(settings, beside), [
+      {
+        part: 'virus scanner',
+        level: 'ok',
+        says: 'switched off in the settings: no protection from viruses',
+        next: '',
+      },
+    ]);
+});
+
 test('clamd that the file switches off, and the running gateway not yet, says both', async t => {
   const settings = settingsIn(folderOf(t), 'scanners: {clamav: {enabled: false}}');
   const [row] = await virusScannerHealth(settings, running(settings, { restart: ['scanners.clamav.enabled'] }));
   assert.equal(row?.says, 'switched off in the settings, not yet in the running gateway');
+  assert.equal(row?.level, 'degraded');
   assert.match(row?.next ?? '', /^restart the gateway/);
 });
 

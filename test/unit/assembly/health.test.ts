@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { messageCounter } from '../../../src/assembly/gateway.ts';
-import { askHops, HealthCache, healthReport, healthRoutes } from '../../../src/assembly/health.ts';
+import {
+  type AllParts,
+  askHops,
+  HealthCache,
+  healthOfAll,
+  healthReport,
+  healthRoutes,
+} from '../../../src/assembly/health.ts';
 import { createNextHop } from '../../../src/delivery/next-hop.ts';
 import type { MailId } from '../../../src/mail/mail-id.ts';
 import type { Health } from '../../../src/mail/ports.ts';
@@ -30,6 +37,52 @@ test('what is off does not protect, also where that is only yellow', async () =>
   const report = await reportOf(part('rules', 'ok'), part('clamav', 'degraded'), part('dns-lists', 'down'));
   assert.deepEqual(report.protects, ['spam, by rules', 'viruses']);
   assert.deepEqual(report.doesNotProtect, ['forged senders (SPF, DKIM, DMARC)', 'listed addresses and links']);
+});
+
+const well = (name: string) => ({ health: async () => part(name, 'ok') });
+const allWell = (scanners: AllParts['scanners']): AllParts => ({
+  rules: { digest: 'x' },
+  reloadTrouble: null,
+  metrics: { turns: { lately: () => 0 } } as unknown as AllParts['metrics'],
+  pipeline: { parts: async () => [] },
+  scanners,
+  expander: well('rules'),
+  daemons: { health: () => [] },
+  records: { store: well('database'), spool: well('spool'), quarantine: well('quarantine') },
+  rates: well('rates'),
+  resolver: well('dns'),
+  hops: [],
+});
+
+test('what the settings switch off is a choice, which is named and protects from nothing', async () => {
+  const senderAuth = { name: 'sender-auth', ...well('sender-auth') };
+  const report = await healthOfAll(allWell([senderAuth]));
+  assert.equal(report.level, 'ok');
+  assert.deepEqual(report.protects, ['spam, by rules', 'forged senders (SPF, DKIM, DMARC)']);
+  assert.deepEqual(report.doesNotProtect, ['viruses', 'listed addresses and links']);
+  assert.deepEqual(report.switchedOff, report.doesNotProtect);
+  const off = report.parts.filter(({ part }) => part === 'clamav' || part === 'dns-lists');
+  assert.deepEqual(off, [
+    { part: 'clamav', level: 'ok', says: 'switched off in the settings: no protection from viruses', next: '' },
+    {
+      part: 'dns-lists',
+      level: 'ok',
+      says: 'switched off in the settings: no protection from listed addresses and links',
+      next: '',
+    },
+  ]);
+});
+
+test('a scanner that breaks while it is asked is down, and not taken for switched off', async () => {
+  const clamav = { name: 'clamav', health: () => Promise.reject(new Error('broken')) };
+  const report = await healthOfAll(allWell([clamav]));
+  assert.equal(report.level, 'down');
+  assert.deepEqual(
+    report.parts.filter(({ part }) => part === 'clamav'),
+    [{ part: 'clamav', level: 'down', says: 'broken', next: 'see the log' }],
+  );
+  assert.ok(!report.switchedOff.includes('viruses'));
+  assert.ok(report.doesNotProtect.includes('viruses'));
 });
 
 test('a part that breaks while it is asked is down, and the others are still told', async () => {

@@ -50,6 +50,7 @@ const SAMPLE: TopSample = {
     level: 'down',
     protects: [],
     doesNotProtect: [],
+    switchedOff: [],
     parts: [
       part('rules', 'ok', '3 threads'),
       part('clamav', 'down', 'clamd is not running', 'start clamd'),
@@ -119,16 +120,22 @@ for (const [width, height] of [
   });
 }
 
-test('what the settings have switched off is no OK', () => {
+test('what the settings have switched off is OK, and named, also beside what is ill', () => {
   const health = {
     ...SAMPLE.health,
     level: 'ok',
     doesNotProtect: ['viruses'],
+    switchedOff: ['viruses'],
     parts: [part('rules', 'ok', 'fine')],
   } as const;
   const page = topPage({ ...SAMPLE, health }, { width: 100, height: 24 }).join('\n');
-  assert.match(page, /^Postern .*: DEGRADED /m);
-  assert.match(page, /^health {7}all parts are well, switched off: no protection from viruses$/m);
-  const whole = topPage({ ...SAMPLE, health: { ...health, doesNotProtect: [] } }, { width: 100, height: 24 });
-  assert.match(whole.join('\n'), /^Postern .*: OK /m);
+  assert.match(page, /^Postern .*: OK /m);
+  assert.match(page, /^health {7}all parts are well$/m);
+  assert.match(page, /^switched off {1}no protection from viruses$/m);
+  const ill = { ...health, level: 'down', parts: [part('database', 'down', 'no disk')] } as const;
+  const beside = topPage({ ...SAMPLE, health: ill }, { width: 100, height: 24 }).join('\n');
+  assert.match(beside, /^Postern .*: DOWN /m);
+  assert.match(beside, /^switched off {1}no protection from viruses$/m);
+  const all = { ...health, doesNotProtect: [], switchedOff: [] };
+  assert.doesNotMatch(topPage({ ...SAMPLE, health: all }, { width: 100, height: 24 }).join('\n'), /switched off/);
 });
