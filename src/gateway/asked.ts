@@ -1,12 +1,13 @@
-// One RCPT of a transaction: where it goes, what became of it, and the answers to it that need no next hop. Called by transaction.ts.
+// The RCPTs of a transaction: where each goes, what became of it, and the answers to it that need no next hop. Called by
+// transaction.ts. Whoever was named has an end here at any time, also while the next hop is being asked (I4).
 
 import { type Address, isAlwaysHeard } from '../mail/address.ts';
-import type { Disposition } from '../mail/disposition.ts';
+import type { Disposition, State } from '../mail/disposition.ts';
 import type { Recipient } from '../mail/envelope.ts';
 import { HopLost, MailError, replyOf } from '../mail/error.ts';
-import type { MailId } from '../mail/mail-id.ts';
+import { copyId, type MailId } from '../mail/mail-id.ts';
 import { alwaysHeard } from '../mail/policy.ts';
-import type { Route, Router } from '../mail/ports.ts';
+import type { LedgerRecord, Route, Router } from '../mail/ports.ts';
 import { type Reply, replyText } from '../mail/reply.ts';
 import type { Direction } from '../mail/session.ts';
 import { refusalState } from './act/act.ts';
@@ -14,9 +15,55 @@ import { refusalState } from './act/act.ts';
 /** What became of one RCPT. */
 export interface Asked {
   readonly recipient: Recipient;
-  readonly reply: Reply;
+  /** null while the next hop is asked. */
+  readonly reply: Reply | null;
   readonly isAccepted: boolean;
   readonly disposition: Disposition;
+}
+
+export interface Answered extends Asked {
+  readonly reply: Reply;
+}
+
+/** What stands if the client goes before the answer. */
+const UNANSWERED: Disposition = {
+  state: 'abandoned',
+  words: 'the client had gone before the next hop answered',
+  host: '',
+};
+
+/** All recipients of a transaction, in the order they were named. */
+export class Recipients {
+  readonly #all: Asked[] = [];
+
+  get all(): readonly Asked[] {
+    return this.#all;
+  }
+
+  get accepted(): readonly Asked[] {
+    return this.#all.filter(asked => asked.isAccepted);
+  }
+
+  /** It is in the books from now on; the answer, which takes its place, or null, where it belongs in others. */
+  begin(recipient: Recipient): (answer: Answered | null) => void {
+    const waiting: Asked = { recipient, reply: null, isAccepted: false, disposition: UNANSWERED };
+    this.#all.push(waiting);
+    return answer => void this.#all.splice(this.#all.indexOf(waiting), 1, ...(answer === null ? [] : [answer]));
+  }
+
+  /** Accepted ones end as `disposition` says, the others as their RCPT did. */
+  copies(id: MailId, disposition: Disposition): LedgerRecord['copies'] {
+    return [...this.accepted, ...this.#all.filter(asked => !asked.isAccepted)].map((asked, index) => ({
+      copyId: copyId(id, index),
+      recipient: asked.recipient,
+      disposition: asked.isAccepted ? disposition : asked.disposition,
+    }));
+  }
+
+  /** As `copies`, for counting. */
+  states(state: State): State[] {
+    return this.#all.map(asked => (asked.isAccepted ? state : asked.disposition.state));
+  }
 }
 
 /** Throws MailError relayDenied (I6). */
@@ -45,7 +92,7 @@ export function unreachable(words: string): Disposition {
 }
 
 /** By `error`. Where the next hop went away in the middle, how it did. */
-export function refusedByUs(recipient: Recipient, error: unknown): Asked {
+export function refusedByUs(recipient: Recipient, error: unknown): Answered {
   const reply = replyOf(error);
   const words = error instanceof HopLost ? error.message : replyText(reply);
   return { recipient, reply, isAccepted: false, disposition: { state: refusalState(reply), words, host: '' } };

@@ -122,7 +122,7 @@ function whoFields({ id, session, mailFrom, asked, unread }: Ended) {
 
 /** `said` is why: the next hop's words, or how it could not be reached. */
 function refusedFields({ recipient, reply, disposition: { words, host } }: Asked): object {
-  const ours = replyText(reply);
+  const ours = reply === null ? '' : replyText(reply);
   return {
     rcpt: recipient.address.text.slice(0, ADDRESS_MAX),
     reply: ours,

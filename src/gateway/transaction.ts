@@ -6,7 +6,7 @@ import type { Disposition, State } from '../mail/disposition.ts';
 import type { Envelope, Recipient } from '../mail/envelope.ts';
 import { MailError, replyOf } from '../mail/error.ts';
 import type { Report } from '../mail/finding.ts';
-import { copyId, type MailId } from '../mail/mail-id.ts';
+import type { MailId } from '../mail/mail-id.ts';
 import type { HopTransaction, LedgerRecord, MarkClaim, Route, SpoolDraft, SpoolEntry } from '../mail/ports.ts';
 import { hopWords, mirrored, REPLIES, type Reply, replyText } from '../mail/reply.ts';
 import type { Session } from '../mail/session.ts';
@@ -15,7 +15,7 @@ import { decide, type Verdict } from '../mail/verdict.ts';
 import { failpoint } from '../platform/failpoint.ts';
 import { errorText } from '../platform/log.ts';
 import { type Acted, act, refusalState } from './act/act.ts';
-import { type Asked, isSameRoute, refusedByUs, routeFor, unreachable, withId } from './asked.ts';
+import { type Answered, isSameRoute, Recipients, refusedByUs, routeFor, unreachable, withId } from './asked.ts';
 import { type Ended, messageFields, noMessageFields, type Unread, whyOf } from './end-line.ts';
 import type { GatewayPorts, GatewayRules } from './gateway.ts';
 import { type Incoming, takeIn } from './intake/intake.ts';
@@ -35,7 +35,7 @@ export class Transaction {
   readonly #rules: GatewayRules;
   readonly #startedAt = Date.now();
   readonly #ms: Record<string, number> = {};
-  readonly #asked: Asked[] = [];
+  readonly #asked = new Recipients();
   /** For the log: an error of syntax has no place in the books. */
   readonly #unread: Unread[] = [];
   readonly #gone: AbortSignal;
@@ -70,27 +70,27 @@ export class Transaction {
   }
 
   get hasRecipients(): boolean {
-    return this.#accepted().length > 0;
+    return this.#asked.accepted.length > 0;
   }
 
   /** RCPT: the next hop's answer becomes ours. `argument` is what follows `RCPT TO:`. Throws what is in no books. */
   async rcpt(argument: string): Promise<Reply> {
     const recipient = this.#read(argument);
-    const before = this.#asked.find(
-      asked => asked.isAccepted && asked.recipient.address.text === recipient.address.text,
-    );
-    if (before !== undefined) return before.reply;
-    if (this.#asked.length >= this.#rules.recipients) throw new MailError('tooManyRecipients', 'too many recipients');
+    if (this.#asked.accepted.some(asked => asked.recipient.address.text === recipient.address.text))
+      return REPLIES.recipientOk;
+    if (this.#asked.all.length >= this.#rules.recipients)
+      throw new MailError('tooManyRecipients', 'too many recipients');
+    const end = this.#asked.begin(recipient);
     try {
       const asked = await this.#ask(recipient);
-      this.#asked.push(asked);
+      if (!this.#isOver) end(asked);
       return asked.isAccepted ? asked.reply : withId(asked.reply, this.id);
     } catch (error) {
       const reply = replyOf(error);
       // Comes back in a transaction of its own, which will have its own record.
-      if (reply === REPLIES.otherTransaction) throw error;
-      this.#asked.push(refusedByUs(recipient, error));
-      if (!(error instanceof MailError)) throw error;
+      const isOurs = reply !== REPLIES.otherTransaction;
+      if (!this.#isOver) end(isOurs ? refusedByUs(recipient, error) : null);
+      if (!isOurs || !(error instanceof MailError)) throw error;
       return withId(reply, this.id);
     }
   }
@@ -128,10 +128,10 @@ export class Transaction {
     this.#isOver = true;
     this.#hop?.release();
     await this.#draft?.discard().catch(error => this.#warn(error, 'draft not removed'));
-    if (this.#asked.length + this.#unread.length === 0) return;
+    if (this.#asked.all.length + this.#unread.length === 0) return;
     this.#ports.log.info(noMessageFields(this.#ended()), 'no message');
     this.#countRecipients('abandoned');
-    if (this.#asked.length === 0) return;
+    if (this.#asked.all.length === 0) return;
     const disposition: Disposition = { state: 'abandoned', words: 'the transaction ended without a message', host: '' };
     await this.#record({ ...this.#outline('', disposition), entry: null, report: null, verdict: null });
   }
@@ -145,7 +145,7 @@ export class Transaction {
     }
   }
 
-  async #ask(recipient: Recipient): Promise<Asked> {
+  async #ask(recipient: Recipient): Promise<Answered> {
     if (!this.#mail.smtpUtf8 && isBeyondAscii(recipient))
       throw new MailError('utf8NotSaid', `address beyond ASCII without SMTPUTF8: ${recipient.raw}`);
     const route = routeFor(this.#ports.route, this.#session.direction, recipient.address);
@@ -334,22 +334,14 @@ export class Transaction {
       endedAt: Date.now(),
       nextHop: this.#route?.hop.name ?? '',
       reply,
-      copies: [...this.#accepted(), ...this.#asked.filter(asked => !asked.isAccepted)].map((asked, index) => ({
-        copyId: copyId(this.id, index),
-        recipient: asked.recipient,
-        disposition: asked.isAccepted ? disposition : asked.disposition,
-      })),
+      copies: this.#asked.copies(this.id, disposition),
       ms: this.#ms,
     };
   }
 
   #envelope(): Envelope {
     const { mailFrom, smtpUtf8, body, declaredSize } = this.#mail;
-    return { mailFrom, smtpUtf8, body, declaredSize, rcptTo: this.#accepted().map(asked => asked.recipient) };
-  }
-
-  #accepted(): Asked[] {
-    return this.#asked.filter(asked => asked.isAccepted);
+    return { mailFrom, smtpUtf8, body, declaredSize, rcptTo: this.#asked.accepted.map(asked => asked.recipient) };
   }
 
   async #timed<T>(step: string, work: () => Promise<T>): Promise<T> {
@@ -380,12 +372,12 @@ export class Transaction {
 
   /** Accepted recipients ended as `state` says, the others as their RCPT did. */
   #countRecipients(state: State): void {
-    this.#ports.countedRecipients(this.#asked.map(asked => (asked.isAccepted ? state : asked.disposition.state)));
+    this.#ports.countedRecipients(this.#asked.states(state));
   }
 
   #ended(): Ended {
     const { mailFrom } = this.#mail;
-    return { id: this.id, session: this.#session, mailFrom, asked: this.#asked, unread: this.#unread };
+    return { id: this.id, session: this.#session, mailFrom, asked: this.#asked.all, unread: this.#unread };
   }
 
   #warn(error: unknown, what: string): void {

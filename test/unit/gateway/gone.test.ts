@@ -2,15 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PLACES, type Place, startTestGateway, type TestGateway } from '../../support/gateway.ts';
+import { type LogLine, PLACES, type Place, startTestGateway, type TestGateway } from '../../support/gateway.ts';
 import { LineClient } from '../../support/smtp-script.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
-/** What each place leaves in the books when the client goes there; null where no recipient was accepted yet. */
-const STATES: Readonly<Record<Place, string | null>> = {
-  open: null,
-  mail: null,
-  rcpt: null,
+/** What each place leaves in the books when the client goes there. */
+const STATES: Readonly<Record<Place, string>> = {
+  open: 'abandoned',
+  mail: 'abandoned',
+  rcpt: 'abandoned',
   create: 'abandoned',
   write: 'abandoned',
   seal: 'abandoned',
@@ -84,6 +84,30 @@ test('a client that goes in the middle of its message: metrics and record both s
   check(gateway, 'abandoned');
 });
 
+test('a client that goes while its recipient is with the next hop: one line of the log, one count, one record', async () => {
+  const gateway = await startTestGateway();
+  const lines: LogLine[] = [];
+  gateway.steering.logged = line => void lines.push(line);
+  const held = Promise.withResolvers<void>();
+  gateway.steering.at = place => (place === 'rcpt' ? held.promise : Promise.resolve());
+  const client = await LineClient.open(gateway.port);
+  await client.reply();
+  client.write('HELO c.example\r\nMAIL FROM:<a@client.example>\r\nRCPT TO:<user@example.org>\r\n');
+  await waitFor('the next hop is asked', () => gateway.openHops() === 1);
+  client.destroy();
+  await waitFor('the listener sees it', () => gateway.listener.connections.size === 0);
+  held.resolve();
+  await gateway.stop();
+  check(gateway, 'abandoned');
+  assert.deepEqual(
+    lines.map(({ message }) => message),
+    ['no message'],
+  );
+  const { to, refused } = lines[0]?.fields as { to?: unknown; refused?: unknown };
+  const said = 'the client had gone before the next hop answered';
+  assert.deepEqual([to, refused], [[], [{ rcpt: 'user@example.org', reply: '', said }]]);
+});
+
 test('a stop does not wait for a next hop that stays silent', async () => {
   const { gateway, client } = await waitingAt('DATA');
   await gateway.stop();
@@ -91,12 +115,13 @@ test('a stop does not wait for a next hop that stays silent', async () => {
   assert.equal(gateway.delivered.length, 0);
 });
 
-function check(gateway: TestGateway, state: string | null): void {
+function check(gateway: TestGateway, state: string): void {
   assert.deepEqual(gateway.misused, [], 'nothing is asked of a transaction that was given back');
   assert.equal(gateway.delivered.length, state === 'relayed' ? 1 : 0, 'messages passed on');
   const copies = [...gateway.records, ...gateway.held].flatMap(record => record.copies);
   const states = copies.map(copy => copy.disposition.state);
-  assert.deepEqual(states, state === null ? [] : [state]);
+  assert.deepEqual(states, [state]);
+  assert.deepEqual(gateway.recipients, [state]);
   // Before DATA there is no message to count.
   for (const { state: counted } of gateway.counted) assert.equal(counted, state);
 }
