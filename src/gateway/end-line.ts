@@ -13,8 +13,12 @@ import { safeLine } from '../platform/terminal-text.ts';
 import type { Acted } from './act/act.ts';
 import type { Asked } from './asked.ts';
 
-/** Recipients told of one transaction, of each kind: a line stays far below what a log reader cuts at (16 KiB). */
+/** Recipients told of one transaction, of each kind. */
 const TOLD_MAX = 20;
+/** Of a line, as JSON: log readers cut at 16 KiB. Recipients get what the rest leaves, and a part of it at least. */
+const LINE_BYTES = 15_000;
+const TOLD_BYTES_MIN = 2000;
+const SYMBOLS_BYTES = 3000;
 /** Of one address, as it was given. */
 const ADDRESS_MAX = 320;
 /** Of another server's words. */
@@ -62,8 +66,7 @@ export function messageFields(ended: Ended, end: MessageEnd): object {
   const { report, acted, error } = end;
   const summary = report?.summary ?? null;
   const { host = '', words = '' } = acted?.disposition ?? {};
-  return {
-    ...whoFields(ended),
+  const rest = {
     messageId: summary === null ? '' : safeLine(summary.messageId, MESSAGE_ID_MAX),
     subject: summary === null ? '' : safeLine(summary.subject, SUBJECT_MAX),
     bytes: end.bytes,
@@ -71,18 +74,22 @@ export function messageFields(ended: Ended, end: MessageEnd): object {
     outcome: end.outcome,
     state: end.state,
     score: report?.score ?? 0,
-    symbols: report?.findings.flatMap(finding => (finding.kind === 'hit' ? [finding.symbol] : [])) ?? [],
+    symbols: within(
+      SYMBOLS_BYTES,
+      report?.findings.flatMap(finding => (finding.kind === 'hit' ? [finding.symbol] : [])) ?? [],
+    ),
     ...(host === '' ? {} : { hop: host, said: words.slice(0, WORDS_MAX) }),
     reply: end.reply,
     ms: { ...end.ms, ...report?.ms },
     ...(acted?.trouble ? { trouble: acted.trouble } : {}),
     ...(error === '' ? {} : { error }),
   };
+  return { ...whoFields(ended, rest), ...rest };
 }
 
 /** The one line of a transaction that ended without a message. */
 export function noMessageFields(ended: Ended): object {
-  return whoFields(ended);
+  return whoFields(ended, {});
 }
 
 /** What an error says, once where its cause says the same. */
@@ -97,27 +104,42 @@ export function commandFields(session: Session, command: string, reply: string):
   return { session: session.id, client: session.clientAddress, command: safeLine(command, COMMAND_MAX), reply };
 }
 
-function whoFields({ id, session, mailFrom, asked, unread }: Ended) {
-  const to: string[] = [];
-  const refused: object[] = [];
-  let untold = 0;
-  for (const one of asked) {
-    if ((one.isAccepted ? to : refused).length >= TOLD_MAX) untold++;
-    else if (one.isAccepted) to.push(one.recipient.address.text);
-    else refused.push(refusedFields(one));
-  }
-  for (const { raw, reply } of unread) {
-    if (refused.length >= TOLD_MAX) untold++;
-    else refused.push({ rcpt: safeLine(raw, ADDRESS_MAX), reply });
-  }
+function whoFields({ id, session, mailFrom, asked, unread }: Ended, rest: object) {
+  const who = { id, client: session.clientAddress, from: mailFrom.address?.text ?? '' };
+  const accepted = asked.filter(one => one.isAccepted).slice(0, TOLD_MAX);
+  const others = asked.filter(one => !one.isAccepted).slice(0, TOLD_MAX);
+  const refusals = [
+    ...others.map(refusedFields),
+    ...unread.map(({ raw, reply }) => ({ rcpt: safeLine(raw, ADDRESS_MAX), reply })),
+  ];
+  const bytes = Math.max(TOLD_BYTES_MIN, LINE_BYTES - jsonBytes(who) - jsonBytes(rest));
+  // Half of it each, and what those who were refused leave is for the others.
+  const refused = within(refusals.length === 0 ? 0 : bytes / 2, refusals.slice(0, TOLD_MAX));
+  const to = within(
+    bytes - jsonBytes(refused),
+    accepted.map(one => one.recipient.address.text),
+  );
+  const untold = asked.length + unread.length - to.length - refused.length;
   return {
-    id,
-    client: session.clientAddress,
-    from: mailFrom.address?.text ?? '',
+    ...who,
     to,
     ...(refused.length === 0 ? {} : { refused }),
     ...(untold === 0 ? {} : { untold }),
   };
+}
+
+/** As many of the first as there is room for. */
+function within<T>(bytes: number, items: readonly T[]): T[] {
+  let left = bytes;
+  const end = items.findIndex(item => {
+    left -= jsonBytes(item) + 1;
+    return left < 0;
+  });
+  return end === -1 ? [...items] : items.slice(0, end);
+}
+
+function jsonBytes(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value));
 }
 
 /** `said` is why: the next hop's words, or how it could not be reached. */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { GatewayRules } from '../../../src/gateway/gateway.ts';
 import { MailError } from '../../../src/mail/error.ts';
+import { hit } from '../../../src/mail/finding.ts';
 import { type LogLine, startTestGateway, TEST_RULES, type TestGateway } from '../../support/gateway.ts';
 import { LineClient } from '../../support/smtp-script.ts';
 import { waitFor } from '../../support/wait-for.ts';
@@ -84,6 +85,48 @@ test('a harvest of a hundred recipients is one line of a bounded length', async 
   const count = (refused as unknown[]).length;
   assert.ok(count >= 10 && JSON.stringify(lines[0]).length < 10_000, `${count} told`);
   assert.equal(Number(untold) + count, gateway.recipients.length);
+});
+
+test('no line is longer than a log reader takes, however long addresses and words are', async () => {
+  const local = '\u20ac'.repeat(120);
+  const rcpt = (i: number) => `RCPT TO:<${local}${i}@example.org>`;
+  const bad = (i: number) => `RCPT TO:<${'\u202e'.repeat(300)}${i}@b@c>`;
+  const words = { code: 550, enhanced: '5.1.1', text: '\u20ac'.repeat(400) };
+  const wide = { subject: '\u202e'.repeat(500), messageId: '\u202e'.repeat(500) };
+  const commands = [
+    'MAIL FROM:<a@client.example> SMTPUTF8',
+    ...Array.from({ length: 25 }, (_, i) => rcpt(i)),
+    ...Array.from({ length: 25 }, (_, i) => rcpt(100 + i)),
+    ...Array.from({ length: 25 }, (_, i) => bad(i)),
+  ];
+  for (const last of [['DATA', 'Subject: x\r\n\r\nhello\r\n.'], ['RSET']]) {
+    const { lines, gateway } = await told([...commands, ...last], ({ steering }) => {
+      steering.hopSays.set('DATA', words);
+      for (let i = 100; i < 125; i++) {
+        steering.hopSays.set(`RCPT ${rcpt(i).slice('RCPT TO:<'.length, -1)}`, words);
+      }
+      steering.scan = async ({ id }) => ({
+        version: 1,
+        id,
+        findings: Array.from({ length: 300 }, (_, i) => ({
+          ...hit(`${'S'.repeat(60)}${i}`),
+          scanner: 'test',
+          points: 0,
+          effect: null,
+        })),
+        score: 0,
+        ms: {},
+        rulesDigest: '',
+        summary: { ...wide, from: [], linkDomains: [], attachments: [] },
+      });
+    });
+    const [line] = lines.filter(({ message }) => message.endsWith('message'));
+    const { to, refused, untold } = line as unknown as { to: unknown[]; refused: unknown[]; untold: number };
+    assert.ok(refused.length > 0 && (to.length > 0 || gateway.counted.length === 0), 'some of each kind are told');
+    assert.equal(to.length + refused.length + untold, 75);
+    const bytes = Buffer.byteLength(JSON.stringify(line));
+    assert.ok(bytes < 16_000, `${bytes} bytes`);
+  }
 });
 
 test('a transaction that named nobody leaves no line', async () => {
