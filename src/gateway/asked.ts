@@ -32,9 +32,37 @@ const UNANSWERED: Disposition = {
   host: '',
 };
 
+/** A recipient that could not be read. */
+export interface Unread {
+  /** What followed `RCPT TO:`. */
+  readonly raw: string;
+  /** Ours to it. */
+  readonly reply: string;
+}
+
+/** Kept for the log, which tells no more; the others are counted. */
+const UNREAD_MAX = 20;
+
 /** All recipients of a transaction, in the order they were named. */
 export class Recipients {
   readonly #all: Asked[] = [];
+  readonly #unread: Unread[] = [];
+  #unreadCount = 0;
+
+  /** An error of syntax has no place in the books, but one in the log. */
+  notRead(unread: Unread): void {
+    this.#unreadCount++;
+    if (this.#unread.length < UNREAD_MAX) this.#unread.push(unread);
+  }
+
+  get isEmpty(): boolean {
+    return this.#all.length + this.#unreadCount === 0;
+  }
+
+  /** For the log line. */
+  get told(): { readonly asked: readonly Asked[]; readonly unread: readonly Unread[]; readonly unreadCount: number } {
+    return { asked: this.#all, unread: this.#unread, unreadCount: this.#unreadCount };
+  }
 
   get all(): readonly Asked[] {
     return this.#all;

@@ -11,7 +11,7 @@ import type { Session } from '../mail/session.ts';
 import { errorText } from '../platform/log.ts';
 import { safeLine } from '../platform/terminal-text.ts';
 import type { Acted } from './act/act.ts';
-import type { Asked } from './asked.ts';
+import type { Asked, Unread } from './asked.ts';
 
 /** Recipients told of one transaction, of each kind. */
 const TOLD_MAX = 20;
@@ -28,22 +28,15 @@ const MESSAGE_ID_MAX = 250;
 /** Of a command that was refused. */
 const COMMAND_MAX = 300;
 
-/** A recipient that could not be read. */
-export interface Unread {
-  /** What followed `RCPT TO:`. */
-  readonly raw: string;
-  /** Ours to it. */
-  readonly reply: string;
-}
-
 /** What all lines of a transaction tell. */
 export interface Ended {
   readonly id: MailId;
   readonly session: Session;
   readonly mailFrom: ReversePath;
   readonly asked: readonly Asked[];
-  /** No more than TOLD_MAX are needed. */
+  /** The first ones. */
   readonly unread: readonly Unread[];
+  readonly unreadCount: number;
 }
 
 /** How a message ended. */
@@ -104,7 +97,7 @@ export function commandFields(session: Session, command: string, reply: string):
   return { session: session.id, client: session.clientAddress, command: safeLine(command, COMMAND_MAX), reply };
 }
 
-function whoFields({ id, session, mailFrom, asked, unread }: Ended, rest: object) {
+function whoFields({ id, session, mailFrom, asked, unread, unreadCount }: Ended, rest: object) {
   const who = { id, client: session.clientAddress, from: mailFrom.address?.text ?? '' };
   const accepted = asked.filter(one => one.isAccepted).slice(0, TOLD_MAX);
   const others = asked.filter(one => !one.isAccepted).slice(0, TOLD_MAX);
@@ -119,7 +112,7 @@ function whoFields({ id, session, mailFrom, asked, unread }: Ended, rest: object
     bytes - jsonBytes(refused),
     accepted.map(one => one.recipient.address.text),
   );
-  const untold = asked.length + unread.length - to.length - refused.length;
+  const untold = asked.length + unreadCount - to.length - refused.length;
   return {
     ...who,
     to,

@@ -16,7 +16,7 @@ import { failpoint } from '../platform/failpoint.ts';
 import { errorText } from '../platform/log.ts';
 import { type Acted, act, refusalState } from './act/act.ts';
 import { type Answered, isSameRoute, Recipients, refusedByUs, routeFor, unreachable, withId } from './asked.ts';
-import { type Ended, messageFields, noMessageFields, type Unread, whyOf } from './end-line.ts';
+import { type Ended, messageFields, noMessageFields, whyOf } from './end-line.ts';
 import type { GatewayPorts, GatewayRules } from './gateway.ts';
 import { type Incoming, takeIn } from './intake/intake.ts';
 import { LineGuard } from './intake/line-guard.ts';
@@ -36,8 +36,6 @@ export class Transaction {
   readonly #startedAt = Date.now();
   readonly #ms: Record<string, number> = {};
   readonly #asked = new Recipients();
-  /** For the log: an error of syntax has no place in the books. */
-  readonly #unread: Unread[] = [];
   readonly #gone: AbortSignal;
   readonly #ending: AbortSignal;
   readonly #offers: Offers;
@@ -128,7 +126,7 @@ export class Transaction {
     this.#isOver = true;
     this.#hop?.release();
     await this.#draft?.discard().catch(error => this.#warn(error, 'draft not removed'));
-    if (this.#asked.all.length + this.#unread.length === 0) return;
+    if (this.#asked.isEmpty) return;
     this.#ports.log.info(noMessageFields(this.#ended()), 'no message');
     this.#countRecipients('abandoned');
     if (this.#asked.all.length === 0) return;
@@ -140,7 +138,7 @@ export class Transaction {
     try {
       return parseRcptArguments(argument);
     } catch (error) {
-      this.#unread.push({ raw: argument, reply: replyText(replyOf(error)) });
+      this.#asked.notRead({ raw: argument, reply: replyText(replyOf(error)) });
       throw error;
     }
   }
@@ -377,7 +375,7 @@ export class Transaction {
 
   #ended(): Ended {
     const { mailFrom } = this.#mail;
-    return { id: this.id, session: this.#session, mailFrom, asked: this.#asked.all, unread: this.#unread };
+    return { id: this.id, session: this.#session, mailFrom, ...this.#asked.told };
   }
 
   #warn(error: unknown, what: string): void {

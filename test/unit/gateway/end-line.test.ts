@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Recipients } from '../../../src/gateway/asked.ts';
 import type { GatewayRules } from '../../../src/gateway/gateway.ts';
 import { MailError } from '../../../src/mail/error.ts';
 import { hit } from '../../../src/mail/finding.ts';
@@ -127,6 +128,14 @@ test('no line is longer than a log reader takes, however long addresses and word
     const bytes = Buffer.byteLength(JSON.stringify(line));
     assert.ok(bytes < 16_000, `${bytes} bytes`);
   }
+});
+
+test('of recipients that cannot be read twenty are kept, and all are counted', () => {
+  const recipients = new Recipients();
+  for (let i = 0; i < 50; i++) recipients.notRead({ raw: `<${i}>`, reply: '553' });
+  const { unread, unreadCount } = recipients.told;
+  assert.deepEqual([unread.length, unreadCount, recipients.isEmpty], [20, 50, false]);
+  assert.equal(unread.at(-1)?.raw, '<19>');
 });
 
 test('a transaction that named nobody leaves no line', async () => {
