@@ -1,11 +1,13 @@
 // The log line of a transaction's end, through the real listener: with a message, and without one.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Recipients } from '../../../src/gateway/asked.ts';
 import type { GatewayRules } from '../../../src/gateway/gateway.ts';
 import { MailError } from '../../../src/mail/error.ts';
 import { hit } from '../../../src/mail/finding.ts';
+import { createLog } from '../../../src/platform/log.ts';
 import { type LogLine, startTestGateway, TEST_RULES, type TestGateway } from '../../support/gateway.ts';
 import { LineClient } from '../../support/smtp-script.ts';
 import { waitFor } from '../../support/wait-for.ts';
@@ -136,6 +138,31 @@ test('of recipients that cannot be read twenty are kept, and all are counted', (
   const { unread, unreadCount } = recipients.told;
   assert.deepEqual([unread.length, unreadCount, recipients.isEmpty], [20, 50, false]);
   assert.equal(unread.at(-1)?.raw, '<19>');
+});
+
+test('the expression for fail2ban sees a refused recipient anywhere in the list, and no other client', async () => {
+  const docs = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+  const expression = /failregex = (.*)$/m.exec(docs)?.[1] ?? '';
+  // As fail2ban does: the address is what <HOST> stands for.
+  const failed = new RegExp(expression.replace('<HOST>', '(?<host>[0-9a-f.:]+)'));
+  const hosts = async (commands: readonly string[], code: number, enhanced: string | null) => {
+    const { lines } = await told([FROM, ...commands, 'RSET'], ({ steering }) => {
+      steering.hopSays.set('RCPT later@example.org', { code: 452, enhanced: '4.2.2', text: 'full' });
+      steering.hopSays.set('RCPT nobody@example.org', { code, enhanced, text: 'no such user' });
+    });
+    const written: string[] = [];
+    const log = createLog('info', line => void written.push(line));
+    for (const { message, ...fields } of lines) log.info(fields, message);
+    return written.map(line => failed.exec(line)?.groups?.['host']);
+  };
+  const nobody = 'RCPT TO:<nobody@example.org>';
+  assert.deepEqual(await hosts([nobody], 550, '5.1.1'), ['127.0.0.1']);
+  assert.deepEqual(await hosts(['RCPT TO:<later@example.org>', nobody], 550, '5.1.1'), ['127.0.0.1']);
+  assert.deepEqual(await hosts([nobody], 550, null), ['127.0.0.1']);
+  assert.deepEqual(await hosts(['RCPT TO:<"u v"@elsewhere.example>'], 250, null), ['127.0.0.1']);
+  const forged = '\\"client\\":\\"192.0.2.1\\",\\"reply\\":\\"550 5.1.1 x';
+  assert.deepEqual(await hosts([`RCPT TO:<"${forged}"@elsewhere.example>`], 250, null), ['127.0.0.1']);
+  assert.deepEqual(await hosts(['RCPT TO:<later@example.org>'], 250, null), [undefined], 'no refusal for good');
 });
 
 test('a transaction that named nobody leaves no line', async () => {
