@@ -48,9 +48,10 @@ export class Sqlite {
     try {
       // FULL: with WAL, NORMAL does not fsync at commit, and after a power cut what we said 250 to could be gone (I1).
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
-      // The journal of a savepoint would else be a file in /var/tmp: twenty writes for each message.
-      database.exec('PRAGMA temp_store = MEMORY');
       migrate(database, path);
+      // After it, which may sort a whole table for an index. The journal of a savepoint would else be a file in /var/tmp:
+      // twenty writes for each message.
+      database.exec('PRAGMA temp_store = MEMORY');
       const folder = openSync(dirname(path), 'r');
       fsyncSync(folder);
       closeSync(folder);
