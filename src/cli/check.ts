@@ -36,8 +36,8 @@ Judges each FILE in this process, without gateway, Redis or records, and prints 
 a message as it was sent (header and body), a folder of such files, or - for standard input. Results come in the order
 of the input.
 
-The verdict is that of the policy "default"; of the built-in settings, which standard error says, where those in
-/etc/postern are not yours to read. Without --offline DNS is asked, and clamd where a gateway of these settings
+The verdict is that of the policy "default"; of the built-in settings, which standard error says, where those of the
+service are not yours to read. Without --offline DNS is asked, and clamd where a gateway of these settings
 runs one. --auth takes verdicts that were recorded elsewhere in place of asking DNS.`,
   examples: [
     { run: 'postern check message.eml', does: 'judge one file' },
