@@ -5,9 +5,11 @@ import type { Settings } from '../config/settings.ts';
 import type { Report } from '../mail/finding.ts';
 import type { Scanner, SpoolEntry } from '../mail/ports.ts';
 import { createJudge } from '../pipeline/judge.ts';
+import { hasSignatures } from '../platform/clamd.ts';
 import { CachedResolver } from '../platform/dns.ts';
 import { silentLog } from '../platform/log.ts';
 import { socketPath } from '../platform/unix-socket.ts';
+import { SIGNATURES } from './daemons.ts';
 import { createScanners } from './scanners.ts';
 import { createJudgeVersion, EXPAND_THREADS, readRules, scannerDeadlines } from './scanning.ts';
 
@@ -17,6 +19,8 @@ export interface CheckerOptions {
   readonly offline: boolean;
   /** Takes the place of the scanner of its name: recorded verdicts. */
   readonly replay: Scanner | null;
+  /** Where freshclam puts its signatures; for tests. */
+  readonly signatures?: string;
 }
 
 export interface Checker {
@@ -26,7 +30,8 @@ export interface Checker {
 }
 
 /** Throws BadFile where the rules cannot be used. */
-export async function createChecker({ settings, offline, replay }: CheckerOptions): Promise<Checker> {
+export async function createChecker(options: CheckerOptions): Promise<Checker> {
+  const { settings, offline, replay, signatures = SIGNATURES } = options;
   const source = readRules(settings);
   const log = silentLog();
   const { servers } = settings.dns;
@@ -36,9 +41,11 @@ export async function createChecker({ settings, offline, replay }: CheckerOption
     maxEntries: settings.dns.cacheEntries,
   });
   const clamdSocket = await socketPath(join(settings.data, 'clamd'), 'clamd.sock');
+  // As the gateway's own clamd is started: with what freshclam has brought, or with the test signature alone (I8).
+  const isSigned = await hasSignatures(signatures);
   const real = offline
     ? []
-    : createScanners({ settings, resolver, clamdSocket, hasOnlyOwnSignatures: () => false, log });
+    : createScanners({ settings, resolver, clamdSocket, hasOnlyOwnSignatures: () => !isSigned, log });
   const scanners = [...real.filter(scanner => scanner.name !== replay?.name), ...(replay === null ? [] : [replay])];
   const version = await createJudgeVersion(settings, source, scanners);
   const judge = createJudge({
