@@ -8,6 +8,7 @@ import { join } from 'node:path';
 
 import { CachedResolver } from '../../src/platform/dns.ts';
 import { findProgram } from './require.ts';
+import { waitFor } from './wait-for.ts';
 
 export interface Unbound {
   /** `127.0.0.1:5353`, as a resolver's server. */
@@ -49,6 +50,9 @@ async function start(zones: Zones): Promise<Unbound> {
     await rm(folder, { recursive: true, force: true });
   };
   try {
+    // Not asked before it listens: among thousands of questions to a port where nobody is, one is sent from that very port,
+    // gets itself for an answer, and keeps unbound from taking it (seen as ECONNREFUSED in all tests of a file).
+    await waitFor('unbound to listen', () => child.exitCode !== null || said.includes('start of service'), 10_000);
     await answers(server, child);
   } catch (error) {
     await stop();
