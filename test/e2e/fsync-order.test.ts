@@ -31,7 +31,7 @@ test('I1: what is ours is fsynced before anybody is told so, and removed after t
   const postern = await startPostern(t, {
     folder,
     // -D: the process we start becomes Postern itself, strace watches from beside.
-    under: ['strace', '-D', '-f', '-q', '-y', '-s', '80', '-e', `trace=${CALLS}`, '-o', trace],
+    under: ['strace', '-D', '-f', '-q', '-y', '-s', '4096', '-e', `trace=${CALLS}`, '-o', trace],
     settings: [
       `domains: {example.org: {nextHop: "${hop.smtp}"}}`,
       'diskReserve: 0B',
@@ -49,6 +49,7 @@ test('I1: what is ours is fsynced before anybody is told so, and removed after t
 
   const day = String.raw`quarantine/\d+/\d\d/\d\d`;
   const rows = ['the rows', /^done f(?:data)?sync\(\d+<[^>]*postern\.db-wal>/] as const;
+  // A small message goes with its dot, in one write: strace shows all of it.
   const dot = ['the dot to the next hop', /^begun (?:write|send)\w*\(.*(?:\\r\\n|")\.\\r\\n"/] as const;
   const said250 = (id: string) =>
     ['the 250 to the sender', new RegExp(String.raw`^begun (?:write|send)\w*\(.*"250 2\.6\.0 .*\(${id}\)`)] as const;
